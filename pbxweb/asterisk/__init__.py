@@ -1,0 +1,1 @@
+"""Everything between pbxweb and the Asterisk process."""

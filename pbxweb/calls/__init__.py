@@ -1,0 +1,1 @@
+"""Live calls and the history of calls."""

@@ -1,0 +1,1 @@
+"""What happens right now: state from events, and who is told."""

@@ -1,0 +1,1 @@
+"""The database, files and secrets at rest."""

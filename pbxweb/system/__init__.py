@@ -1,0 +1,1 @@
+"""First run, dashboard, status, revisions, audit trail."""

@@ -1,0 +1,54 @@
+"""Languages and times of the pages: German and English, the person's choice first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from flask import g, has_request_context, request
+from flask_babel import Babel
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+COOKIE = "language"
+
+
+def language() -> str:
+    """The language of this request: the signed-in person's, else the cookie's, else the browser's, else English."""
+    if not has_request_context():
+        return "en"
+    for choice in (g.get("language"), request.cookies.get(COOKIE)):
+        if choice in LANGUAGES:
+            return str(choice)
+    return request.accept_languages.best_match(list(LANGUAGES)) or "en"
+
+
+def timezone() -> str | None:
+    """The time zone in which this request shows times; None is the device's own."""
+    if not has_request_context():
+        return None
+    zone: str | None = g.get("timezone")
+    return zone or device_zone()
+
+
+def device_zone() -> str:
+    """The device's own time zone by its IANA name; UTC when it has none."""
+    from pathlib import Path
+
+    link = Path("/etc/localtime")
+    if link.is_symlink():
+        name = str(link.resolve()).partition("/zoneinfo/")[2]
+        try:
+            return ZoneInfo(name).key
+        except (ValueError, OSError):
+            return "UTC"
+    return "UTC"
+
+
+def init_app(app: Flask) -> None:
+    """Install Flask-Babel with the project's catalogues (``translations/``)."""
+    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", str(app.extensions["pbxweb.root"] / "translations"))
+    Babel(app, locale_selector=language, timezone_selector=timezone)
+    app.jinja_env.globals.update(languages=LANGUAGES, current_language=language)
