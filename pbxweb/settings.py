@@ -148,7 +148,16 @@ def _rate(name: str, text: str) -> str:
 
 
 def _flag(name: str, text: str) -> bool:
-    flags = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    flags = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
     if text.lower() not in flags:
         raise SettingError(f"{name}={text!r}: write yes or no")
     return flags[text.lower()]
