@@ -1,0 +1,24 @@
+"""Which manager events pbxweb asks Asterisk for: the live state and the history's trigger.
+
+Asterisk filters at the source (``eventfilter`` in ``manager.conf``), by a hash of the event's name: what is
+not listed here is neither written to the socket nor parsed.
+"""
+
+from __future__ import annotations
+
+CALL = (
+    "Newchannel", "Newstate", "NewCallerid", "NewConnectedLine", "Rename", "Hangup",
+    "DialBegin", "DialEnd", "BridgeEnter", "BridgeLeave", "Hold", "Unhold",
+    "BlindTransfer", "AttendedTransfer",
+    "ParkedCall", "ParkedCallSwap", "UnParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp",
+)  # fmt: skip
+OTHER = ("ContactStatus", "FullyBooted", "Shutdown", "Reload", "UserEvent", "OriginateResponse")
+
+EVENT_NAMES: tuple[str, ...] = CALL + OTHER
+
+READ_CLASSES = "system,call,user"
+
+
+def eventfilter_lines() -> str:
+    """The ``eventfilter(…)`` lines of pbxweb's account in ``manager.conf``, one an event name."""
+    return "".join(f"eventfilter(action(include),name({name})) =\n" for name in EVENT_NAMES)
