@@ -1,4 +1,4 @@
-"""Where one Asterisk instance keeps its things, and where the engine it runs from lies. Paths only: nothing is started here."""
+"""Where one Asterisk instance keeps its things, and where the engine it runs from lies. Paths only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ class Tree:
     command: tuple[str, ...]
     modules: Path
     share: Path
-    moh: Path
 
     @property
     def complete(self) -> bool:
@@ -53,7 +52,7 @@ class Layout:
 
     etc: Path
     run: Path
-    lib: Path
+    varlib: Path
     log: Path
     spool: Path
     data: Path
@@ -70,33 +69,19 @@ class Layout:
         """The socket of ``asterisk -rx``."""
         return self.run / CONTROL_SOCKET
 
-    def directories(self) -> dict[str, str]:
-        """The ``[directories]`` section of ``asterisk.conf``, name by name."""
-        return {
-            "astetcdir": str(self.etc),
-            "astmoddir": str(self.modules),
-            "astvarlibdir": str(self.lib),
-            "astdbdir": str(self.lib),
-            "astkeydir": str(self.keys),
-            "astdatadir": str(self.data),
-            "astagidir": str(self.lib / "agi-bin"),
-            "astspooldir": str(self.spool),
-            "astrundir": str(self.run),
-            "astlogdir": str(self.log),
-            "astsbindir": str(self.lib / "sbin"),
-        }
-
 
 def private_tree(engine_dir: Path) -> Tree:
     """The tree that ``engine install`` unpacks below ``engine_dir`` (whether or not it is there yet)."""
     root = engine_dir / "tree"
-    loader, triplet = LOADERS.get(platform.machine(), LOADERS["x86_64"])
+    known = [LOADERS[platform.machine()]] if platform.machine() in LOADERS else []
+    # A 32-bit system may run on a 64-bit kernel: what was unpacked decides, else the kernel says.
+    known = [pair for pair in LOADERS.values() if (root / pair[0]).exists()] or known or [LOADERS["x86_64"]]
+    loader, triplet = known[0]
     libraries = f"{root}/usr/lib/{triplet}:{root}/usr/lib"
     return Tree(
         command=(str(root / loader), "--library-path", libraries, str(root / "usr/sbin/asterisk")),
         modules=root / "usr/lib" / triplet / "asterisk/modules",
         share=root / "usr/share/asterisk",
-        moh=root / "usr/share/asterisk/moh",
     )
 
 
@@ -108,7 +93,7 @@ def system_tree() -> Tree | None:
     share = Path("/usr/share/asterisk")
     candidates = [*sorted(Path("/usr/lib").glob("*/asterisk/modules")), Path("/usr/lib/asterisk/modules")]
     modules = next((path for path in candidates if path.is_dir()), candidates[-1])
-    return Tree(command=(binary,), modules=modules, share=share, moh=share / "moh")
+    return Tree(command=(binary,), modules=modules, share=share)
 
 
 def choose_tree(settings: Settings) -> Tree:
@@ -123,7 +108,7 @@ def choose_tree(settings: Settings) -> Tree:
 
 
 def run_folder(settings: Settings) -> Path:
-    """The folder of the control socket: in the state folder, or a short one in /tmp where that path is too long."""
+    """The folder of the control socket: in the state folder, or in /tmp where that path is too long."""
     folder = settings.asterisk / "run"
     if len(os.fsencode(folder / CONTROL_SOCKET)) <= SOCKET_PATH:
         return folder
@@ -137,7 +122,7 @@ def layout(settings: Settings) -> Layout:
     return Layout(
         etc=settings.asterisk_etc,
         run=run_folder(settings),
-        lib=home / "lib",
+        varlib=home / "lib",
         log=home / "log",
         spool=home / "spool",
         data=home / "data",

@@ -1,0 +1,134 @@
+"""Where this machine gets its packages from, read from apt's own files; nothing is asked of the network."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# The first Debian release whose own archive has Asterisk; older ones take it from there.
+DEBIAN_WITH_ASTERISK = (14, "forky")
+KEYRINGS = {
+    "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "ubuntu": "/usr/share/keyrings/ubuntu-archive-keyring.gpg",
+}
+
+
+class SourcesError(RuntimeError):
+    """This machine's package sources do not lead to an Asterisk; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One archive: its address, the suites and components taken from it, and the key that signs it."""
+
+    uri: str
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+    signed_by: str = ""
+
+    def deb822(self) -> str:
+        """The paragraph to put into a ``.sources`` file."""
+        lines = [
+            "Types: deb",
+            f"URIs: {self.uri}",
+            f"Suites: {' '.join(self.suites)}",
+            f"Components: {' '.join(self.components)}",
+        ]
+        if self.signed_by:
+            lines.append(f"Signed-By: {self.signed_by}")
+        return "\n".join(lines) + "\n"
+
+
+def read_sources(folder: Path = Path("/etc/apt")) -> list[Source]:
+    """Every enabled binary source of ``folder``, in both of apt's notations."""
+    found: list[Source] = []
+    parts = folder / "sources.list.d"
+    for path in (folder / "sources.list", *sorted(parts.glob("*.list"))):
+        if path.is_file():
+            found += one_line(path.read_text(encoding="utf-8", errors="replace"))
+    for path in sorted(parts.glob("*.sources")):
+        found += paragraphs(path.read_text(encoding="utf-8", errors="replace"))
+    return found
+
+
+def one_line(text: str) -> Iterator[Source]:
+    """The sources of a ``.list`` file: ``deb [signed-by=…] URI suite component…``."""
+    for line in text.splitlines():
+        match = re.match(r"\s*deb\s+(?:\[([^\]]*)\]\s*)?([^#]+)", line)
+        words = shlex.split(match[2]) if match else []
+        if match and len(words) >= 3:
+            options = dict(option.partition("=")[::2] for option in (match[1] or "").split())
+            yield Source(words[0], (words[1],), tuple(words[2:]), options.get("signed-by", ""))
+
+
+def paragraphs(text: str) -> Iterator[Source]:
+    """The sources of a deb822 ``.sources`` file."""
+    for paragraph in re.split(r"\n(?:[ \t]*\n)+", text):
+        fields: dict[str, str] = {}
+        name = ""
+        for line in paragraph.splitlines():
+            if line.startswith("#"):
+                continue
+            if line[:1] in (" ", "\t") and name:
+                fields[name] += "\n" + line
+            elif ":" in line:
+                name, _, value = line.partition(":")
+                name = name.strip().lower()
+                fields[name] = value.strip()
+        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() == "no":
+            continue
+        suites, components = tuple(fields.get("suites", "").split()), tuple(fields.get("components", "").split())
+        for uri in fields.get("uris", "").split():
+            yield Source(uri, suites, components, fields.get("signed-by", ""))
+
+
+def os_release(path: Path = Path("/etc/os-release")) -> dict[str, str]:
+    """The machine's own description of itself; empty when it has none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): "".join(shlex.split(value)) for name, _, value in pairs}
+
+
+def asterisk_source(sources: list[Source], release: dict[str, str], mirror: str = "") -> Source:
+    """The one source to fetch Asterisk from: this machine's mirror, with a suite that has Asterisk 20 or newer.
+
+    ``mirror`` (``PBXWEB_APT_MIRROR``) takes the place of the mirror's address. Raises SourcesError.
+    """
+    kin = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
+    if not kin & {"debian", "ubuntu"}:
+        name = release.get("PRETTY_NAME", "this system")
+        raise SourcesError(f"{name} is neither Debian nor Ubuntu: install Asterisk 20 or newer with its own packages")
+    family = "ubuntu" if "ubuntu" in kin else "debian"
+    codename = release.get("UBUNTU_CODENAME") or release.get("DEBIAN_CODENAME") or release.get("VERSION_CODENAME", "")
+    own = sorted(filter(lambda source: _serves(source, codename), sources), key=_foreign)
+    if not own and not mirror:
+        name = codename or family
+        raise SourcesError(f"/etc/apt names no package source of {name}. Name a mirror: PBXWEB_APT_MIRROR=<address>")
+    keyring = KEYRINGS[family] if Path(KEYRINGS[family]).exists() else ""
+    signed_by = next((s.signed_by for s in own if s.signed_by), "") or keyring
+    uri = mirror or own[0].uri
+    if family == "ubuntu":
+        return Source(uri, (codename, f"{codename}-updates"), ("main", "universe"), signed_by)
+    number = release.get("VERSION_ID", "")
+    oldest, suite = DEBIAN_WITH_ASTERISK
+    if number.isdecimal() and int(number) >= oldest:
+        suite = codename or suite
+    return Source(uri, (suite,), ("main",), signed_by)
+
+
+def _serves(source: Source, codename: str) -> bool:
+    """Can ``source`` be the distribution's own archive?"""
+    wanted = {codename, "stable", "oldstable", "testing", "unstable"} if codename else set(source.suites)
+    return "main" in source.components and bool(wanted & set(source.suites)) and not source.uri.startswith("cdrom:")
+
+
+def _foreign(source: Source) -> bool:
+    """Whether ``source`` looks like somebody else's archive for this release; those sort behind."""
+    folder = source.uri.rstrip("/").rpartition("/")[2]
+    return folder not in ("debian", "ubuntu", "ubuntu-ports", "raspbian") and not source.uri.startswith("mirror")

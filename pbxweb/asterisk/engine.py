@@ -1,0 +1,238 @@
+"""The Asterisk process of one instance: found, started, watched, stopped. It outlives the web process on purpose."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pbxweb.asterisk import control, instance, layout, process
+
+if TYPE_CHECKING:
+    from pbxweb.settings import Settings
+
+OLDEST_USABLE = 20
+START_SECONDS = 20.0
+CONSOLE_LOG_BYTES = 1_000_000
+SYSTEM_UNIT = "asterisk.service"
+
+
+class EngineError(RuntimeError):
+    """Asterisk cannot be run; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How Asterisk is: ``pid`` is None when it does not run; ``uptime`` in seconds, ``memory`` in bytes."""
+
+    running: bool
+    pid: int | None = None
+    version: str = ""
+    uptime: float = 0.0
+    memory: int = 0
+
+
+class Engine(Protocol):
+    """What the rest of the house knows of Asterisk as a process."""
+
+    def installed(self) -> str | None:
+        """The version that would run, None when there is none (or one older than 20)."""
+
+    def ensure_running(self) -> int:
+        """Take over the Asterisk of this instance or start it; its pid once it has booted. Raises EngineError."""
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """End it: politely, after ``timeout`` seconds by force. Does nothing when it does not run."""
+
+    def wait_gone(self, pid: int, timeout: float | None = None) -> bool:
+        """Wait until the process ``pid`` has ended (at most ``timeout`` seconds); whether it has."""
+
+    def status(self) -> Status:
+        """How it is right now."""
+
+    def cli(self, command: str, timeout: float = 5.0) -> str:
+        """The answer to a CLI command. Raises EngineError when Asterisk does not answer."""
+
+
+class _Instance:
+    """What both kinds share: the folders, the control socket and the process behind it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.layout = layout.layout(settings)
+        self.tree = layout.choose_tree(settings)
+
+    def installed(self) -> str | None:
+        self.tree = layout.choose_tree(self.settings)
+        return version_of(self.tree) if self.tree.complete else None
+
+    def wait_gone(self, pid: int, timeout: float | None = None) -> bool:
+        return process.wait_gone(pid, timeout)
+
+    def status(self) -> Status:
+        try:
+            answer = control.ask(self.layout.control_socket, "core show version", timeout=2)
+            up, used = process.uptime(answer.pid), process.memory(answer.pid)
+            return Status(running=True, pid=answer.pid, version=short(answer.version), uptime=up, memory=used)
+        except OSError:
+            return Status(running=False)
+
+    def cli(self, command: str, timeout: float = 5.0) -> str:
+        try:
+            return control.ask(self.layout.control_socket, command, timeout).text
+        except control.ControlError as error:
+            raise EngineError(str(error)) from error
+
+    def _booted(self, timeout: float) -> int:
+        """The pid of the Asterisk that answers, once it has fully booted. Raises ControlError."""
+        return control.ask(self.layout.control_socket, "core waitfullybooted", timeout).pid
+
+
+class PrivateEngine(_Instance):
+    """An Asterisk of our own: an ordinary process of this user in a session of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def ensure_running(self) -> int:
+        pid = process.find_instance(self.layout.config)
+        if pid is not None:
+            if self._answers(pid, START_SECONDS / 2):
+                return pid
+            process.end(pid, timeout=1)
+        return self._start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        pid = process.find_instance(self.layout.config)
+        if pid is not None:
+            process.end(pid, timeout)
+        self._reap()
+
+    def wait_gone(self, pid: int, timeout: float | None = None) -> bool:
+        gone = super().wait_gone(pid, timeout)
+        self._reap()
+        return gone
+
+    def _reap(self) -> None:
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
+
+    def _answers(self, pid: int, timeout: float) -> bool:
+        """Wait until ``pid`` has booted; False when it ends or says nothing for ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                return self._booted(left) == pid
+            except control.ControlError:
+                if process.wait_gone(pid, 0.01):
+                    return False
+        return False
+
+    def _start(self) -> int:
+        self.tree = layout.choose_tree(self.settings)
+        if not self.tree.complete:
+            raise EngineError("There is no Asterisk here yet. Run: python app.py engine install")
+        if not self.layout.config.is_file():
+            raise EngineError(f"{self.layout.config} is missing. Run: python app.py config apply")
+        try:
+            instance.prepare(self.layout, self.tree)
+            self.layout.control_socket.unlink(missing_ok=True)
+            self._child = self._spawn()
+        except OSError as error:
+            raise EngineError(f"Asterisk cannot be started: {error}") from error
+        child = self._child
+        if not self._answers(child.pid, START_SECONDS):
+            process.end(child.pid, timeout=0.5)
+            self._reap()
+            raise EngineError(f"Asterisk did not start. Its last words:\n{self._last_words()}")
+        return child.pid
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        console = self._console_log
+        if console.exists() and console.stat().st_size > CONSOLE_LOG_BYTES:
+            console.replace(console.with_suffix(".log.1"))
+        with console.open("ab") as output:
+            return subprocess.Popen(
+                [*self.tree.command, "-C", str(self.layout.config), "-f"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.layout.varlib,
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": str(self.layout.varlib)},
+                start_new_session=True,
+                umask=0o077,
+            )
+
+    @property
+    def _console_log(self) -> Path:
+        return self.layout.log / "console.log"
+
+    def _last_words(self) -> str:
+        try:
+            text = self._console_log.read_text(errors="replace")
+        except OSError:
+            return "(none)"
+        return "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", text).strip().splitlines()[-8:]) or "(none)"
+
+
+class SystemEngine(_Instance):
+    """The Asterisk that the service manager runs, with our configuration folder."""
+
+    def ensure_running(self) -> int:
+        try:
+            return self._booted(START_SECONDS)
+        except control.ControlError:
+            pass
+        try:
+            instance.prepare(self.layout, self.tree)
+        except OSError as error:
+            raise EngineError(f"The folders of Asterisk cannot be made: {error}") from error
+        self._systemctl("start")
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return self._booted(START_SECONDS)
+            except control.ControlError as error:
+                if time.monotonic() > deadline:
+                    raise EngineError(f"{SYSTEM_UNIT} was started, but {error}") from error
+                time.sleep(0.1)
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """The service manager's Asterisk lives on when pbxweb ends."""
+
+    def _systemctl(self, verb: str) -> None:
+        if shutil.which("systemctl") is None:
+            raise EngineError(
+                "PBXWEB_ENGINE=system: Asterisk does not run, and there is no systemctl to start it with. "
+                "Start it yourself, or use PBXWEB_ENGINE=private"
+            )
+        done = subprocess.run(
+            ["systemctl", "--no-ask-password", verb, SYSTEM_UNIT], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise EngineError(f"systemctl {verb} {SYSTEM_UNIT} failed: {done.stderr.strip()}")
+
+
+def engine_for(settings: Settings) -> PrivateEngine | SystemEngine:
+    """The engine that ``settings`` ask for. Nothing is started."""
+    return SystemEngine(settings) if settings.engine == "system" else PrivateEngine(settings)
+
+
+def version_of(tree: layout.Tree) -> str | None:
+    """``22.10.1`` as the program of ``tree`` says it; None when it does not run or is older than 20."""
+    try:
+        done = subprocess.run([*tree.command, "-V"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.match(r"Asterisk (?:certified[-/])?((\d+)\.\S*)", done.stdout)
+    return short(match[1]) if match and int(match[2]) >= OLDEST_USABLE else None
+
+
+def short(version: str) -> str:
+    """``22.10.1+dfsg+~cs6`` as a person says it: ``22.10.1``."""
+    return re.split(r"[+~]", version)[0]
