@@ -120,6 +120,12 @@ class AmiLink(AmiVerbs):
         """Try to connect at once, for example because Asterisk was just started."""
         self._wake.set()
 
+    def reconnect(self) -> None:
+        """Give up the present connection, if there is one, and make a fresh one."""
+        manager = self._manager
+        if manager:
+            manager.close()
+
     def wait(self, timeout: float) -> bool:
         """Wait until the link is up; returns whether it is."""
         deadline = time.monotonic() + timeout

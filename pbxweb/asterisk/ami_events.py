@@ -8,11 +8,11 @@ from __future__ import annotations
 
 CALL = (
     "Newchannel", "Newstate", "NewCallerid", "NewConnectedLine", "Rename", "Hangup",
-    "DialBegin", "DialEnd", "BridgeEnter", "BridgeLeave", "Hold", "Unhold",
+    "DialBegin", "BridgeEnter", "BridgeLeave", "Hold", "Unhold",
     "BlindTransfer", "AttendedTransfer",
     "ParkedCall", "ParkedCallSwap", "UnParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp",
 )  # fmt: skip
-OTHER = ("ContactStatus", "FullyBooted", "Shutdown", "Reload", "UserEvent", "OriginateResponse")
+OTHER = ("ContactStatus", "FullyBooted", "Shutdown", "UserEvent", "OriginateResponse")
 
 EVENT_NAMES: tuple[str, ...] = CALL + OTHER
 

@@ -27,7 +27,7 @@ res_pjsip_session chan_pjsip chan_bridge_media bridge_builtin_features bridge_ho
 bridge_softmix codec_a_mu codec_alaw codec_ulaw format_pcm format_wav app_dial app_echo app_stack app_userevent
 app_verbose app_bridgewait app_playtones app_directed_pickup app_db func_callerid func_cdr func_channel func_db
 func_env func_global func_logic func_pjsip_aor func_pjsip_contact func_shell func_strings func_timeout pbx_config
-res_musiconhold res_parking res_stasis res_stasis_device_state
+res_manager_devicestate res_musiconhold res_parking res_stasis res_stasis_device_state
 """.split()
 
 DIALPLAN = """
