@@ -90,13 +90,13 @@ class Settings:
 
     @property
     def cdr_database(self) -> Path:
-        """SQLite file into which Asterisk writes its call detail records."""
-        return self.asterisk / "log" / "cdr.sqlite3"
+        """SQLite file into which Asterisk writes its call detail records (it insists on the ending .db)."""
+        return self.asterisk / "log" / "cdr.db"
 
     @property
     def cel_database(self) -> Path:
         """SQLite file into which Asterisk writes its channel events."""
-        return self.asterisk / "log" / "cel.sqlite3"
+        return self.asterisk / "log" / "cel.db"
 
     @property
     def url(self) -> str:
