@@ -57,8 +57,9 @@ class ExtensionConf:
     """A phone. Making one checks every field and raises ConfValueError that names the first bad one.
 
     ``digest`` is ``digest_of(number, password, realm)``. ``codecs`` are keys of ``CODECS``, best first.
-    ``max_contacts`` is how many devices may sign in, ``max_calls`` after how many calls at once the number is busy, ``ring_seconds``
-    how long it rings before nobody answers. A phone that is not ``enabled`` cannot sign in and has no number.
+    ``max_contacts`` is how many devices may sign in, ``max_calls`` after how many calls at once the number is
+    busy, ``ring_seconds`` how long it rings before nobody answers. A phone that is not ``enabled`` cannot sign in
+    and has no number.
     """
 
     number: str

@@ -8,7 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pbxweb.asterisk.ami_events import EVENT_NAMES, READ_CLASSES
 from pbxweb.asterisk.conf import render
+from pbxweb.asterisk.layout import Layout, layout
 from pbxweb.room import Piece
 
 if TYPE_CHECKING:
@@ -40,47 +42,18 @@ FILES = (
 LANGUAGES = ("en", "de")
 # The sections of asterisk-config/system/indications.conf.j2.
 TONE_ZONES = frozenset(
-    ["at", "be", "bg", "ch", "cz", "de", "dk", "ee", "es", "fi", "fr"]
-    + ["gr", "hu", "it", "lt", "nl", "no", "pl", "pt", "se", "uk", "us"]
+    {
+        *("at", "be", "bg", "ch", "cz", "de", "dk", "ee", "es", "fi", "fr"),
+        *("gr", "hu", "it", "lt", "nl", "no", "pl", "pt", "se", "uk", "us"),
+    }
 )
 
 
 @dataclass(frozen=True)
-class Directories:
-    """The folders of one Asterisk. ``modules`` belongs to the program, all others to the instance.
-
-    ``varlib`` takes astdb.sqlite3; ``data`` has ``sounds/en``, ``sounds/de`` and ``documentation``.
-    """
-
-    etc: Path
-    modules: Path
-    varlib: Path
-    data: Path
-    keys: Path
-    spool: Path
-    run: Path
-    log: Path
-
-    @classmethod
-    def of(cls, asterisk: Path, modules: Path) -> Directories:
-        """The folders below an instance's folder (``Settings.asterisk``)."""
-        return cls(
-            etc=asterisk / "etc",
-            modules=modules,
-            varlib=asterisk / "lib",
-            data=asterisk / "data",
-            keys=asterisk / "keys",
-            spool=asterisk / "spool",
-            run=asterisk / "run",
-            log=asterisk / "log",
-        )
-
-
-@dataclass(frozen=True)
 class BaseConf:
-    """What the base files depend on. ``sip_address`` and ``tls_address`` are ``host:port``."""
+    """What the base files depend on. ``sip_address`` and ``tls_address`` are ``host:port``; the databases end in ``.db``."""
 
-    directories: Directories
+    directories: Layout
     sip_address: str
     tls_address: str
     rtp_first: int
@@ -89,7 +62,8 @@ class BaseConf:
     ami_secret: str
     cdr_database: Path
     cel_database: Path
-    ami_events: tuple[str, ...] = ()
+    ami_events: tuple[str, ...] = EVENT_NAMES
+    ami_classes: str = READ_CLASSES
     realm: str = "pbxweb"
     language: str = "en"
     tone_zone: str = "us"
@@ -99,10 +73,8 @@ class BaseConf:
     def of(
         cls,
         settings: Settings,
-        directories: Directories,
         *,
         ami_secret: str,
-        ami_events: tuple[str, ...] = (),
         language: str = "en",
         tone_zone: str = "us",
         local_networks: tuple[str, ...] = (),
@@ -110,20 +82,29 @@ class BaseConf:
         """The base of this process's settings and the few things that are stored in the database."""
         tls = type(settings.sip_bind)(settings.sip_bind.host, settings.sip_tls_port)
         return cls(
-            directories=directories,
+            directories=layout(settings),
             sip_address=str(settings.sip_bind),
             tls_address=str(tls),
             rtp_first=settings.rtp.first,
             rtp_last=settings.rtp.last,
             ami_port=settings.ami_port,
             ami_secret=ami_secret,
-            ami_events=ami_events,
             cdr_database=settings.cdr_database,
             cel_database=settings.cel_database,
             language=language,
             tone_zone=tone_zone,
             local_networks=local_networks,
         )
+
+    @property
+    def cdr_section(self) -> Path:
+        """The call records' file as its section names it: Asterisk adds ``.db`` itself."""
+        return self.cdr_database.with_suffix("")
+
+    @property
+    def cel_section(self) -> Path:
+        """The channel events' file in the same way."""
+        return self.cel_database.with_suffix("")
 
     @property
     def certificate(self) -> Path:
