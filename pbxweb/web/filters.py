@@ -1,0 +1,79 @@
+"""How templates write times, durations and sizes, in the reader's language and zone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from pbxweb.storage.database import utcnow
+
+
+def clock(value: datetime | None) -> str | Markup:
+    """A moment as a ``<time>``: today only the clock, else day and clock; "–" for None."""
+    from flask_babel import format_date, format_datetime, format_time, to_user_timezone
+
+    if value is None:
+        return "–"
+    local, today = to_user_timezone(value), to_user_timezone(utcnow())
+    if local.date() == today.date():
+        shown = format_time(value, "short")
+    elif local.year == today.year:
+        shown = f"{format_date(value, 'd. MMM' if _german() else 'MMM d')}, {format_time(value, 'short')}"
+    else:
+        shown = format_datetime(value, "short")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        value.isoformat(timespec="seconds"), format_datetime(value, "medium"), shown
+    )
+
+
+def _german() -> bool:
+    from flask_babel import get_locale
+
+    locale = get_locale()
+    return bool(locale and locale.language == "de")
+
+
+def duration(seconds: float | timedelta | None) -> str:
+    """Seconds as ``0:07``, ``3:25`` or ``1:02:03``; "–" for None."""
+    if seconds is None:
+        return "–"
+    total = int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    hours, rest = divmod(max(0, total), 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def ticking(since: datetime | None) -> str | Markup:
+    """The time since a moment, which the page keeps counting by itself (``static/js/app.js``)."""
+    if since is None:
+        return "–"
+    return Markup('<span class="tick" data-since="{}">{}</span>').format(
+        int(since.timestamp() * 1000), duration((utcnow() - since).total_seconds())
+    )
+
+
+def filesize(size: float | None) -> str:
+    """Bytes as people say it: ``12.3 GB`` (powers of 1000, the reader's decimal sign)."""
+    from flask_babel import format_decimal
+
+    if size is None:
+        return "–"
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB", "PB"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    return f"{format_decimal(value, '#,##0.#' if value < 100 else '#,##0')} {units[0]}"
+
+
+def span(seconds: float | None) -> str:
+    """A long time as people say it: "3 days", "5 hours", "2 minutes"."""
+    from flask_babel import format_timedelta
+
+    return "–" if seconds is None else str(format_timedelta(timedelta(seconds=seconds), threshold=1.2))
+
+
+def init_app(app: Any) -> None:
+    """Make the filters known to every template of ``app``."""
+    app.jinja_env.filters.update(clock=clock, duration=duration, ticking=ticking, bytes=filesize, span=span)
