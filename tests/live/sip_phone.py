@@ -46,14 +46,13 @@ class SipPhone:
         self._await(call_id, 200)
         return self
 
-    def call(self, number: str, name: str = "", user: str | None = None) -> str:
-        """Send an INVITE; returns the Call-ID at once. ``name`` goes into From as it is written there."""
+    def call(self, number: str, name: str = "", asserted: str = "") -> str:
+        """Send an INVITE; returns the Call-ID at once. ``name`` and ``asserted`` (identity) go out as they are."""
         call_id = uuid.uuid4().hex
-        own = f"sip:{self.number if user is None else user}@127.0.0.1"
+        own = f"sip:{self.number}@127.0.0.1"
         target = f"sip:{number}@127.0.0.1:{self.server[1]}"
-        text = self._request(
-            "INVITE", target, own, target, call_id, 1, f"Contact: <{self.contact}>\r\n", self._sdp(), name
-        )
+        extra = f"Contact: <{self.contact}>\r\n" + (f"P-Asserted-Identity: {asserted}\r\n" if asserted else "")
+        text = self._request("INVITE", target, own, target, call_id, 1, extra, self._sdp(), name)
         self.dialogs[call_id] = {"own": own, "peer": target, "target": target, "side": "caller", "name": name}
         self._send(text)
         return call_id
@@ -99,8 +98,9 @@ class SipPhone:
         shown = f'"{name}" ' if name else ""
         kind = "Content-Type: application/sdp\r\n" if body else ""
         return (
-            f"{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bK{uuid.uuid4().hex}\r\n"
-            f"Max-Forwards: 70\r\nFrom: {shown}<{own}>;tag={own_tag}\r\nTo: <{peer}>{peer_tag}\r\nCall-ID: {call_id}\r\n"
+            f"{method} {target} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bK{uuid.uuid4().hex}\r\nMax-Forwards: 70\r\n"
+            f"From: {shown}<{own}>;tag={own_tag}\r\nTo: <{peer}>{peer_tag}\r\nCall-ID: {call_id}\r\n"
             f"CSeq: {seq} {method}\r\nUser-Agent: {self.agent}\r\n{extra}{kind}"
             f"Content-Length: {len(body.encode())}\r\n\r\n{body}"
         )
@@ -179,7 +179,14 @@ class SipPhone:
             dialog["target"] = contact[1]
         tags = (dialog.get("tag", ""), tag[1])
         ack = self._request(
-            "ACK", dialog["target"], dialog["own"], dialog["peer"], call_id, int(seq[1]), name=dialog.get("name", ""), tags=tags
+            "ACK",
+            dialog["target"],
+            dialog["own"],
+            dialog["peer"],
+            call_id,
+            int(seq[1]),
+            name=dialog.get("name", ""),
+            tags=tags,
         )
         self._send(ack)
         if code >= 300:

@@ -17,8 +17,9 @@ from pathlib import Path
 from pbxweb.asterisk import ami_events
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-SECRET = "only-for-this-test"  # noqa: S105 - the throw-away instance of a test
-MODULES = """
+SECRET = "only-for-this-test"
+WRITE = "system,call,originate,reporting"
+MODULE_NAMES = """
 res_timing_timerfd res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb res_crypto res_srtp
 res_rtp_asterisk res_http_websocket res_geolocation res_pjsip res_pjsip_acl res_pjsip_caller_id
 res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_header_funcs res_pjsip_logger
@@ -28,7 +29,7 @@ bridge_softmix codec_a_mu codec_alaw codec_ulaw format_pcm format_wav app_dial a
 app_verbose app_bridgewait app_playtones app_directed_pickup app_db func_callerid func_cdr func_channel func_db
 func_env func_global func_logic func_pjsip_aor func_pjsip_contact func_shell func_strings func_timeout pbx_config
 res_manager_devicestate res_musiconhold res_parking res_stasis res_stasis_device_state
-""".split()
+"""
 
 DIALPLAN = """
 [phones]
@@ -87,7 +88,7 @@ class SmallAsterisk:
             "asterisk.conf": "[directories](!)\n[directories]\n"
             + f"astmoddir => {modules}\n"
             + "".join(f"{key} => {self.root / name}\n" for key, name in directories.items()),
-            "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULES),
+            "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULE_NAMES.split()),
             "logger.conf": "[general]\n[logfiles]\nmessages => notice,warning,error\n",
             "manager.conf": self._manager(),
             "extensions.conf": "[general]\n" + DIALPLAN,
@@ -116,7 +117,7 @@ class SmallAsterisk:
         return (
             f"[general]\nenabled=yes\nbindaddr=127.0.0.1\nport={self.ami_port}\ntimestampevents=yes\n"
             f"[all]\n{user}{everything}"
-            f"[pbxweb]\n{user}read = {ami_events.READ_CLASSES}\nwrite = all\n" + ami_events.eventfilter_lines()
+            f"[pbxweb]\n{user}read = {ami_events.READ_CLASSES}\nwrite = {WRITE}\n" + ami_events.eventfilter_lines()
         )
 
     def _pjsip(self) -> str:
@@ -129,7 +130,7 @@ class SmallAsterisk:
             )
         return text + (
             "[trunk-line]\ntype=endpoint\ncontext=from-trunk\ndisallow=all\nallow=ulaw\naors=trunk-line\n"
-            "direct_media=no\n[trunk-line]\ntype=aor\nmax_contacts=1\nremove_existing=yes\n"
+            "direct_media=no\ntrust_id_inbound=yes\n[trunk-line]\ntype=aor\nmax_contacts=1\nremove_existing=yes\n"
         )
 
     def start(self) -> SmallAsterisk:
