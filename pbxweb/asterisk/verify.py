@@ -1,0 +1,152 @@
+"""Did Asterisk take a file? Asked over AMI after the reload, because a reload that fails half is still "successful".
+
+Three questions: does it run the revision that stands at the end of the file (``conf.marker_of``), do the endpoints
+exist that were added and are those gone that were removed, and does a changed object still answer with the value
+that it had before (PJSIP keeps the old object, and says so only in its log, when it cannot use the new one).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pbxweb.asterisk.ami import AmiVerbs
+from pbxweb.asterisk.ami_messages import AmiFailed, Event
+from pbxweb.asterisk.conf import REVISION, marker_of
+from pbxweb.asterisk.diff import window
+
+PJSIP = "pjsip.conf"
+# The event that has an object's values in the answer to PJSIPShowEndpoint, and the type of the object.
+DETAILS = {"EndpointDetail": "endpoint", "AorDetail": "aor", "AuthDetail": "auth"}
+
+_HEAD = re.compile(r"^\[([^\]\n]+)\](?:\(([^)\n]*)\))?", re.MULTILINE)
+_TEMPLATE = re.compile(r"^\[([^\]\n]+)\]\(!(?:,([^)\n]*))?\)([^\[]*)", re.MULTILINE)
+_OPTION = re.compile(r"^[ \t]*([a-z0-9_]+)[ \t]*=>?[ \t]*([^\n]*?)[ \t]*$", re.MULTILINE)
+_TYPE = re.compile(r"^[ \t]*type[ \t]*=>?[ \t]*(\w+)", re.MULTILINE)
+
+Key = tuple[str, str]
+Objects = dict[Key, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class NotTaken:
+    """What Asterisk runs otherwise than the file says: the file, and the object (a phone's number) where known."""
+
+    file: str
+    name: str = ""
+
+
+def runs(link: AmiVerbs, file: str, text: str) -> bool | None:
+    """Does Asterisk run ``text`` from ``file``? None where it cannot be asked. Raises AmiError."""
+    marker = marker_of(file, text)
+    if marker is None:
+        return None
+    try:
+        return link.getvar(marker.variable) == marker.value
+    except AmiFailed:
+        return False
+
+
+def not_taken(link: AmiVerbs, file: str, old: str, new: str) -> NotTaken | None:
+    """The first thing that Asterisk did not take over when ``file`` went from ``old`` to ``new``; None: all is live.
+
+    Raises AmiError when Asterisk does not answer.
+    """
+    if runs(link, file, new) is False:
+        return NotTaken(file)
+    if file != PJSIP:
+        return None
+    before, after = changed_objects(old, new)
+    names = dict.fromkeys(name for _, name in [*before, *after] if name != REVISION)
+    return next((NotTaken(file, name) for name in names if not _object_taken(link, name, before, after)), None)
+
+
+def _object_taken(link: AmiVerbs, name: str, before: Objects, after: Objects) -> bool:
+    wanted = ("endpoint", name) in after
+    if not wanted and ("endpoint", name) not in before:
+        return True
+    try:
+        _, events = link.collect("PJSIPShowEndpoint", {"Endpoint": name})
+    except AmiFailed:
+        return not wanted
+    if not wanted:
+        return False
+    found = {DETAILS[event.name]: event for event in events if event.name in DETAILS}
+    for (kind, owner), options in after.items():
+        if owner != name or kind not in DETAILS.values():
+            continue
+        if kind not in found or _is_old(found[kind], before.get((kind, name), {}), options):
+            return False
+    return True
+
+
+def _is_old(event: Event, before: dict[str, str], after: dict[str, str]) -> bool:
+    """Does Asterisk still say the old value of an option that has a new one?"""
+    for option, value in after.items():
+        if option not in before or _words(before[option]) == _words(value):
+            continue
+        said = event.get("".join(part.capitalize() for part in option.split("_")))
+        if said and _words(said) == _words(before[option]):
+            return True
+    return False
+
+
+def _words(value: str) -> list[str]:
+    """A value without the signs that the file and Asterisk's answer put differently: ``a,b`` and ``(a|b)``."""
+    return re.findall(r"\w+", value.lower())
+
+
+def changed_objects(old: str, new: str) -> tuple[Objects, Objects]:
+    """The sections that the change touches, before and after: (type, name) to its own options.
+
+    In: both whole texts of pjsip.conf. Equal sections are left out.
+    """
+    prefix, suffix = window(old, new)
+    start = max(new.rfind("\n[", 0, prefix + 1) + 1, 0)
+    before = _objects(_region(old, start, suffix), old)
+    after = _objects(_region(new, start, suffix), new)
+    same = {key for key in before if before[key] == after.get(key)}
+    return (
+        {key: options for key, options in before.items() if key not in same},
+        {key: options for key, options in after.items() if key not in same},
+    )
+
+
+def _region(text: str, start: int, suffix: int) -> str:
+    """From ``start`` to the end of the section in which the common end begins."""
+    end = text.find("\n[", max(start, len(text) - suffix - 1))
+    return text[start : end + 1] if end >= 0 else text[start:]
+
+
+def _objects(region: str, whole: str) -> Objects:
+    types = _template_types(whole)
+    return {
+        (kind, name): dict(_OPTION.findall(body))
+        for name, parents, body in _sections(region)
+        if (kind := _type(body, parents, types)) is not None
+    }
+
+
+def _sections(text: str) -> Iterator[tuple[str, str, str]]:
+    heads = list(_HEAD.finditer(text))
+    for index, head in enumerate(heads):
+        end = heads[index + 1].start() if index + 1 < len(heads) else len(text)
+        yield head[1], head[2] or "", text[head.end() : end]
+
+
+def _type(body: str, parents: str, types: dict[str, str]) -> str | None:
+    if "!" in parents:
+        return None
+    own = _TYPE.search(body)
+    return own[1] if own else next((types[parent] for parent in parents.split(",") if parent in types), None)
+
+
+def _template_types(text: str) -> dict[str, str]:
+    types: dict[str, str] = {}
+    for name, parents, body in _TEMPLATE.findall(text):
+        own = _TYPE.search(body)
+        kind = own[1] if own else next((types[p] for p in (parents or "").split(",") if p in types), None)
+        if kind:
+            types[name] = kind
+    return types
