@@ -16,10 +16,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     A room that keeps a person's language appends ``callable(actor, code)`` to
     ``app.extensions["pbxweb.web.on_language"]``.
     """
-    from flask_wtf.csrf import generate_csrf
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from pbxweb.web import assets, errors, filters, headers, languages, menu, theme, views
+    from pbxweb.web import assets, csrf, errors, filters, headers, languages, menu, socket, theme, views
 
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
@@ -27,7 +26,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.globals.setdefault("csrf_token", generate_csrf)
+    csrf.init_app(app)
     app.extensions.setdefault("pbxweb.web.on_language", [])
     languages.init_app(app)
     theme.init_app(app)
@@ -37,3 +36,4 @@ def init_app(app: Flask, settings: Settings) -> None:
     errors.init_app(app)
     headers.init_app(app, settings)
     app.register_blueprint(views.blueprint())
+    socket.init_app(app, max_clients=max(2, settings.threads * 2 // 3))

@@ -11,6 +11,7 @@ from werkzeug.routing import BuildError
 from pbxweb.room import MenuItem
 from pbxweb.security.identity import current_actor
 from pbxweb.security.roles import Actor
+from pbxweb.web.live import hub
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ def may(permission: str, owner_id: str | None = None) -> bool:
     return actor.may(permission, owner_id) if owner_id else actor.scope(permission) is not None
 
 
+def live_running() -> bool:
+    """Does somebody tell the pages what happens?"""
+    return hub().running
+
+
 def init_app(app: Any) -> None:
     """Make the menu and ``may()`` known to every template of ``app``."""
-    app.jinja_env.globals.update(main_menu=menu, link=link, may=may, signed_in=_actor)
+    app.jinja_env.globals.update(main_menu=menu, link=link, may=may, signed_in=_actor, live_running=live_running)

@@ -65,6 +65,9 @@
       return;
     }
     if (form.method !== "post") return;
+    // A live part is written for everybody who may see it: this page's own token goes in here.
+    const token = form.elements.csrf_token;
+    if (token && !token.value) token.value = $("meta[name=csrf-token]").content;
     if (form.dataset.sent) {
       event.preventDefault();
       return;

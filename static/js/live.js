@@ -19,6 +19,15 @@
     socket.sendImmediately(text);
   }
 
+  // What is on the page already is left alone: an open menu stays open, the focus where it is.
+  function plain(element) {
+    const copy = element.cloneNode(true);
+    copy.removeAttribute("hx-swap-oob");
+    for (const tick of copy.querySelectorAll(".tick")) tick.textContent = "";
+    for (const token of copy.querySelectorAll("[name=csrf_token]")) token.removeAttribute("value");
+    return copy.outerHTML;
+  }
+
   // A part may have left the page while its news was on the way.
   htmx.defineExtension("live", {
     transformResponse(text) {
@@ -28,8 +37,9 @@
         if (element.dataset.clock) {
           document.dispatchEvent(new CustomEvent("pbxweb:clock", { detail: Number(element.dataset.clock) }));
           element.remove();
-        } else if (!document.getElementById(element.id)) {
-          element.remove();
+        } else {
+          const shown = document.getElementById(element.id);
+          if (!shown || plain(shown) === plain(element)) element.remove();
         }
       }
       return box.innerHTML;
