@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -100,12 +103,24 @@ class PrivateEngine(_Instance):
         self._child: subprocess.Popen[bytes] | None = None
 
     def ensure_running(self) -> int:
-        pid = process.find_instance(self.layout.config)
-        if pid is not None:
-            if self._answers(pid, START_SECONDS / 2):
-                return pid
-            process.end(pid, timeout=1)
-        return self._start()
+        with self._one_at_a_time():
+            pid = process.find_instance(self.layout.config)
+            if pid is not None:
+                if self._answers(pid, START_SECONDS / 2):
+                    return pid
+                process.end(pid, timeout=1)
+            return self._start()
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Threads and commands that want it started wait for each other: there are never two."""
+        try:
+            lock = (self.settings.asterisk / "start.lock").open("w")
+        except OSError as error:
+            raise EngineError(f"Asterisk cannot be started: {error}") from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def stop(self, timeout: float = 2.0) -> None:
         pid = process.find_instance(self.layout.config)
