@@ -1,0 +1,61 @@
+"""From the table to what ``conf.py`` renders. One query of plain columns: 500 phones must cost next to nothing."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from pbxweb.extensions.conf import ExtensionConf
+from pbxweb.extensions.models import Extension, Status
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+COLUMNS = (
+    Extension.number,
+    Extension.display_name,
+    Extension.sip_digest,
+    Extension.codecs,
+    Extension.transport,
+    Extension.max_contacts,
+    Extension.max_concurrent_calls,
+    Extension.ring_seconds,
+    Extension.forward_on_no_answer_enabled,
+    Extension.forward_on_no_answer_timeout,
+    Extension.language,
+    Extension.pickup_group,
+    Extension.status,
+)
+
+
+@lru_cache(maxsize=8192)
+def _conf(row: tuple[Any, ...]) -> ExtensionConf:
+    number, name, digest, codecs, transport, contacts, calls, ring, forwards, forward_after, language, group, status = (
+        row
+    )
+    return ExtensionConf(
+        number=number,
+        display_name=name,
+        digest=digest,
+        codecs=tuple(codecs.split(",")),
+        transport=transport,
+        max_contacts=contacts,
+        max_calls=calls,
+        ring_seconds=after if forwards else ring,
+        language=language,
+        pickup_group=group,
+        enabled=status == Status.ACTIVE,
+    )
+
+
+def conf_of(row: Extension) -> ExtensionConf:
+    """One row, as it stands in memory. Raises ConfValueError that names the field."""
+    return _conf(tuple(getattr(row, column.key) for column in COLUMNS))
+
+
+def read(session: Session) -> tuple[ExtensionConf, ...]:
+    """All phones in the order of their numbers, for the applier. Equal rows give the same objects."""
+    rows: Any = session.execute(select(*COLUMNS).order_by(Extension.number))
+    return tuple(_conf(tuple(row)) for row in rows)
