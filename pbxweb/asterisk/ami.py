@@ -280,14 +280,22 @@ class _OneShot(AmiVerbs):
 
 @contextlib.contextmanager
 def one_shot(host: str, port: int, user: str, secret: str, *, timeout: float = 5.0) -> Iterator[AmiVerbs]:
-    """Connect, sign in, let the caller send a few actions, and close: for the command line.
+    """Connect, sign in, wait until Asterisk has started, let the caller send a few actions, and close.
 
-    Raises NotConnected, AmiTimeout, or AmiFailed where the sign-in is refused.
+    For the command line. Raises NotConnected, AmiTimeout, or AmiFailed where the sign-in is refused.
     """
-    manager = HealedManager(lambda _event: None, lambda _reason: None, timeout=timeout)
+    booted = threading.Event()
+
+    def heard(event: Event) -> None:
+        if event.name == "FullyBooted":
+            booted.set()
+
+    manager = HealedManager(heard, lambda _reason: None, timeout=timeout)
     try:
         manager.connect(host, port)
-        manager.login(user, secret, events="off")
+        manager.login(user, secret, events="system")
+        if not booted.wait(timeout):
+            raise AmiTimeout("Asterisk is still starting")
         yield _OneShot(manager)
     finally:
         manager.close()

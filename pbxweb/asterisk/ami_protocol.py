@@ -6,8 +6,8 @@ that frames by the empty line alone, answers matched by ActionID, a write lock, 
 
 from __future__ import annotations
 
-import itertools
 import logging
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +24,7 @@ from pbxweb.asterisk.ami_messages import (
     NotConnected,
     Response,
     encode,
+    genuine,
     parse,
 )
 
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
 IGNORED_EVENTS = frozenset({"TestEvent"})
-_ids = itertools.count(1)
 
 
 class _Waiting:
@@ -66,6 +66,7 @@ class HealedManager(Manager):  # type: ignore[misc]
         self._waiting_lock = threading.Lock()
         self._ended = False
         self._reader = threading.Thread(target=self._receive_data, name="ami-reader", daemon=True)
+        self._stamped = False
         self.received = 0
         self.version = ""
 
@@ -115,9 +116,10 @@ class HealedManager(Manager):  # type: ignore[misc]
     ) -> tuple[Response, list[Event]]:
         """Send an action and wait for what belongs to its ActionID: the answer and, for a list, its events.
 
+        The ActionID cannot be guessed: a caller who can write into an event could otherwise answer.
         Raises AmiRefused (nothing was sent), NotConnected, AmiTimeout, AmiFailed.
         """
-        action_id = headers.get("ActionID") or f"pbxweb-{next(_ids)}"
+        action_id = headers.get("ActionID") or secrets.token_hex(8)
         rest = ((name, value) for name, value in headers.items() if name != "ActionID")
         data = encode((("Action", action), ("ActionID", action_id), *rest))
         waiting = _Waiting(is_list)
@@ -174,8 +176,13 @@ class HealedManager(Manager):  # type: ignore[misc]
         self._end(reason)
 
     def _deliver(self, headers: Mapping[str, Any]) -> None:
-        if "Event" not in headers:
+        if "Response" in headers and "Event" not in headers:
             self._answer(Response(headers))
+            return
+        self._stamped = self._stamped or ("Timestamp" in headers and "Privilege" in headers)
+        listed = "ActionID" in headers and headers["ActionID"] in self._waiting
+        if "Event" not in headers or not genuine(headers, self._stamped and not listed):
+            log.warning("dropped what a caller made of an event: %.200r", headers)
             return
         event = Event(headers)
         if event.name in IGNORED_EVENTS:
@@ -191,7 +198,7 @@ class HealedManager(Manager):  # type: ignore[misc]
 
     def _answer(self, answer: Response) -> None:
         waiting = self._waiting.get(answer.action_id)
-        if waiting is None:
+        if waiting is None or waiting.answer is not None:
             return
         waiting.answer = answer
         if not (waiting.is_list and answer.ok):
