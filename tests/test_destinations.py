@@ -9,7 +9,7 @@ from pbxweb.destinations import Destination, Destinations, Kind
 
 def kind(key: str, *values: str) -> Kind:
     places = {value: Destination(key, value, f"{key} {value}", f"to-{key}", value) for value in values}
-    return Kind(key, key.title(), lambda: places.values(), places.get)
+    return Kind(key, key.title(), places.values, places.get)
 
 
 def test_a_place_is_found_by_kind_and_value_or_by_its_bare_number() -> None:

@@ -1,4 +1,4 @@
-"""Secrets of this device: made here, kept in 0600 files, and used to seal what the database must be able to read back."""
+"""Secrets of this device: made here, kept in 0600 files, and used to seal what must be read back later."""
 
 from __future__ import annotations
 
