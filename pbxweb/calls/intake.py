@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from pbxweb.calls import ledger
 from pbxweb.calls.cel import Event, Source
 from pbxweb.calls.fold import Folded, fold
-from pbxweb.calls.models import Intake, OpenEvent, micro
+from pbxweb.calls.models import Intake, OpenEvent, call_id, micro
 from pbxweb.calls.streams import Group, Streams
 from pbxweb.extensions.models import Extension
 from pbxweb.storage.database import begin_write, db
@@ -156,7 +156,7 @@ def _write(session: Session, calls: Sequence[Folded]) -> int:
     entries = [ledger.entry_of(call, names) for call in new]
     for call, entry in zip(new, entries, strict=True):
         if len(have[call.linkedid]) > 1:
-            entry.row["id"] = ledger.call_id(f"{call.linkedid} {call.started}")
+            entry.row["id"] = call_id(f"{call.linkedid} {call.started}")
     return len(ledger.write(session, entries))
 
 

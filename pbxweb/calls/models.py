@@ -38,6 +38,9 @@ def kinds_of(directions: Iterable[str] = (), dispositions: Iterable[str] = ()) -
     ]
 
 
+ALL_KINDS = frozenset(range(len(DIRECTIONS) * len(DISPOSITIONS)))
+
+
 def words_of(kind: int) -> tuple[str, str]:
     """The direction and the disposition that ``kind`` stands for."""
     direction, disposition = divmod(kind, len(DISPOSITIONS))
@@ -132,12 +135,16 @@ class Party(Model):
     """A number that had to do with a call; ordered so that one number's newest calls are one seek away."""
 
     __tablename__ = "call_parties"
-    __table_args__ = (Index("ix_call_parties_seq", "seq"), {"sqlite_with_rowid": False})
+    __table_args__ = (
+        Index("ix_call_parties_kind", "number", "kind", "started", "seq"),
+        Index("ix_call_parties_seq", "seq", "number"),
+        {"sqlite_with_rowid": False},
+    )
 
     number: Mapped[str] = mapped_column(String(80), primary_key=True)
-    kind: Mapped[int] = mapped_column(Integer, primary_key=True)
     started: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     seq: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[int] = mapped_column(Integer)
     talk_seconds: Mapped[int] = mapped_column(Integer)
 
 
