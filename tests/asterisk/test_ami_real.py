@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from pbxweb.asterisk.ami import AmiFailed, AmiLink, AmiRefused, NotConnected, one_shot
+from pbxweb.live.model import Rules, State
+from pbxweb.live.rebuild import rebuild
 from tests.live.conftest import Watch, asterisk, own_asterisk, phone, watch, watcher  # noqa: F401 - fixtures
 from tests.live.sip_phone import SipPhone
 from tests.live.small_asterisk import SECRET, SmallAsterisk
@@ -86,20 +88,35 @@ def test_a_hostile_caller_name_is_only_a_name(
     assert len(watch.state.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1%0d%0aUniqueid%3a%201.1",
+        "1%0d%0aInjected%3a%20yes",
+        "1%0d%0a%0d%0aEvent%3a%20Shutdown%0d%0aA%3a%20b",
+        "1%0d%0a%0d%0aEvent%3a%20Shutdown%0d%0aPrivilege%3a%20system%2call%0d%0aA%3a%20b",
+        "1%0d%0a%0d%0aResponse%3a%20Error%0d%0aActionID%3a%201%0d%0aA%3a%20b",
+        "1%0d%0a",
+    ],
+)
 def test_a_number_cannot_smuggle_an_event(
     asterisk: SmallAsterisk,  # noqa: F811
     watch: Watch,  # noqa: F811
     phone: Callable[..., SipPhone],  # noqa: F811
+    number: str,
 ) -> None:
     line = phone(asterisk, "trunk-line")
-    phone(asterisk, "102", answer="manual")
-    smuggled = "1%0d%0aInjected:%20yes%0d%0a%0d%0aEvent:%20Shutdown%0d%0a"
-    line.call("102", asserted=f'"Eve%0d%0aInjected: yes" <sip:{smuggled}@127.0.0.1>')
-    call = watch.call("ringing")
+    called = phone(asterisk, "102", answer="manual")
+    line.call("102", asserted=f"<sip:{number}@127.0.0.1>")
+    assert called.rung.wait(5)
+    watch.until(lambda now: any(leg.endpoint == "102" for leg in now.channels.values()))
+    rebuilt = rebuild(watch.link, Rules(), State())
     assert not [event for event in watch.events if event.name == "Shutdown" or "Injected" in event.headers]
-    print("NUM", repr(call.from_number), repr(call.from_name))
-    assert "\r" not in call.from_number
+    for leg in (*watch.state.channels.values(), *rebuilt.channels.values()):
+        assert "\r" not in leg.caller_number
+        assert "1.1" not in (leg.uniqueid, leg.linkedid)
     assert watch.state.engine.up
+    assert watch.link.send("Ping").ok
 
 
 def test_originate_tells_its_action_id_and_its_channel(asterisk: SmallAsterisk, watch: Watch) -> None:  # noqa: F811
