@@ -32,9 +32,7 @@ COLUMNS = (
 
 @lru_cache(maxsize=8192)
 def _conf(row: tuple[Any, ...]) -> ExtensionConf:
-    number, name, digest, codecs, transport, contacts, calls, ring, forwards, forward_after, language, group, status = (
-        row
-    )
+    number, name, digest, codecs, transport, contacts, calls, ring, forwards, later, language, group, status = row
     return ExtensionConf(
         number=number,
         display_name=name,
@@ -43,7 +41,7 @@ def _conf(row: tuple[Any, ...]) -> ExtensionConf:
         transport=transport,
         max_contacts=contacts,
         max_calls=calls,
-        ring_seconds=after if forwards else ring,
+        ring_seconds=later if forwards else ring,
         language=language,
         pickup_group=group,
         enabled=status == Status.ACTIVE,
