@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from pbxweb.api import openapi
     from pbxweb.asterisk.apply import Applier
     from pbxweb.destinations import Destinations
-    from pbxweb.security import guard, limits
+    from pbxweb.security import csrf, guard, limits
     from pbxweb.settings import load
     from pbxweb.storage import database, files
     from pbxweb.storage.secrets import Vault
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     database.init_app(app, settings)
     app.extensions["pbxweb.applier"] = Applier(settings, features)
     limits.init_app(app, settings)
+    csrf.init_app(app, settings)
     web.init_app(app, settings)
     api = openapi.init_app(app)
     for room in features:

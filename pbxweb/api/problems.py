@@ -86,7 +86,9 @@ def of_http(error: HTTPException) -> Response:
         return problem(400, "validation-error", f"{name}: {text}", errors=errors)
     status = error.code or 500
     headers = {k: v for k, v in error.get_headers() if k.lower() not in ("content-type", "content-length")}
-    return problem(status, TITLES.get(status, "error").lower().replace(" ", "-"), error.description or "", headers=headers)
+    return problem(
+        status, TITLES.get(status, "error").lower().replace(" ", "-"), error.description or "", headers=headers
+    )
 
 
 def init_app(app: Flask) -> None:

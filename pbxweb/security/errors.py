@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a failure
+class Refused(Exception):
     """Base of everything a verb can refuse. ``str()`` is the sentence a person reads."""
 
     status = 422
@@ -57,3 +57,28 @@ class Unavailable(Refused):
 
     status = 503
     kind = "unavailable"
+
+
+class SignInFailed(Refused):
+    """E-mail address or password are wrong, or a token is no longer good."""
+
+    status = 401
+    kind = "unauthorized"
+
+
+class StaleForm(Refused):
+    """A form without this visit's token: it was open for too long, or another site sent it."""
+
+    status = 400
+    kind = "stale-form"
+
+
+class TooMany(Refused):
+    """Too many requests; ``retry_after`` is in seconds."""
+
+    status = 429
+    kind = "rate-limit"
+
+    def __init__(self, message: Any, retry_after: int) -> None:
+        self.retry_after = max(1, retry_after)
+        super().__init__(message)

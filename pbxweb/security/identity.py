@@ -47,7 +47,10 @@ def unauthenticated() -> Any:
         from pbxweb.api.problems import problem
 
         return problem(
-            401, "unauthorized", gettext("Sign in first: send a valid access token."), headers={"WWW-Authenticate": "Bearer"}
+            401,
+            "unauthorized",
+            gettext("Sign in first: send a valid access token."),
+            headers={"WWW-Authenticate": "Bearer"},
         )
     target = url_for("users.login", next=request.full_path.rstrip("?") if request.method == "GET" else None)
     if request.headers.get("HX-Request"):
