@@ -38,7 +38,7 @@ class Feature:
 
 # The names are those of the PbxwebFeature event's ``Feature`` header. A deleted key, or an empty Value, means "off".
 # Whoever changes one over AMI does as the dialplan: DBPut or DBDel, and for one with a device
-# Setvar DEVICE_STATE(<device><number>) to ``lit`` or to ``UNKNOWN``.
+# Setvar DEVICE_STATE(<device><number>) to ``lit`` or to ``INVALID`` (which a lamp of several devices passes over).
 FEATURES = {
     "dnd": Feature("pbxweb-dnd", "Custom:DND", "BUSY"),
     "cfu": Feature("pbxweb-cfu", "Custom:CFU", "INUSE"),

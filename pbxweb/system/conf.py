@@ -118,7 +118,7 @@ class BaseConf:
 
     @property
     def hold_music(self) -> Path:
-        """The folder of the hold music (``asterisk.holdmusic.make_hold_music``)."""
+        """The folder of the hold music (``asterisk.sounds.make_sounds``)."""
         return self.directories.data / "moh"
 
 

@@ -14,7 +14,7 @@ from pbxweb.asterisk.ami_messages import Event
 from pbxweb.asterisk.certificate import make_certificate
 from pbxweb.asterisk.conf import marker_of, reload_of, with_marker
 from pbxweb.asterisk.engine import PrivateEngine
-from pbxweb.asterisk.holdmusic import make_hold_music
+from pbxweb.asterisk.sounds import make_sounds
 from pbxweb.extensions import conf as phones_conf
 from pbxweb.extensions.conf import ExtensionConf, digest_of
 from pbxweb.room import Piece
@@ -132,7 +132,7 @@ class Pbx:
         """Write the files, start Asterisk and connect to it."""
         self.write(extensions)
         make_certificate(self.base.directories.keys)
-        make_hold_music(self.base.hold_music)
+        make_sounds(self.base.directories.data)
         self.engine.ensure_running()
         self.ami.start()
         assert self.ami.wait(10), self.ami.problem
@@ -179,7 +179,7 @@ class Pbx:
             self.ami.dbdeltree(feature.family)
         for lamp in self.cli("database show CustomDevstate").splitlines():
             if lamp.startswith("/CustomDevstate/"):
-                self.ami.setvar(f"DEVICE_STATE(Custom:{lamp.split('/')[2].split(':')[0].strip()})", "UNKNOWN")
+                self.ami.setvar(f"DEVICE_STATE(Custom:{lamp.split('/')[2].split(':')[0].strip()})", "INVALID")
         self.events.clear()
 
 

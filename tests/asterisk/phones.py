@@ -218,8 +218,9 @@ class Phone:
         return self
 
     def log(self) -> str:
-        """What baresip printed."""
-        return (self.folder / "baresip.log").read_text(errors="replace")
+        """What baresip printed, without its ticker."""
+        lines = (self.folder / "baresip.log").read_text(errors="replace").splitlines()
+        return "\n".join(line for line in lines if line.strip() and "(bit/s)" not in line)
 
     def heard(self, seconds: float = 1.0, timeout: float = 12.0) -> tuple[np.ndarray, int]:
         """What comes into the ear from now on, for ``seconds``: new sound, not what was heard before."""
