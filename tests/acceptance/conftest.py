@@ -1,0 +1,29 @@
+"""A served instance per test, and phones at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.asterisk.phones import Phones
+from tests.served import Served
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """pbxweb as its owner starts it, before the first run."""
+    instance = Served(tmp_path / "var")
+    try:
+        yield instance.start()
+    finally:
+        instance.close()
+
+
+@pytest.fixture
+def handsets(served: Served, tmp_path: Path) -> Iterator[Phones]:
+    """baresip phones at the served instance."""
+    made = Phones(tmp_path / "phones", served.settings.sip_bind.port, served.settings.sip_tls_port)
+    yield made
+    made.close()

@@ -1,0 +1,68 @@
+"""Ten calls go on while fifty phones are changed; every change is live when its answer arrives."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.asterisk.pbx import until
+from tests.asterisk.phones import Phone, Phones
+from tests.served import Served
+
+
+def _hurt(phone: Phone) -> bool:
+    return phone.saw("CALL_CLOSED")
+
+
+def test_changes_hurt_no_call_and_are_live_at_once(served: Served, handsets: Phones) -> None:
+    made = served.set_up(phones=70)
+    phones = [
+        handsets.start(p["number"], password=p["password"], hertz=400 + 40 * n, answer="auto" if n % 2 else "manual")
+        for n, p in enumerate(made[:20])
+    ]
+    for phone in phones:
+        phone.registered()
+    pairs = list(zip(phones[::2], phones[1::2], strict=True))
+    for caller, called in pairs:
+        caller.dial(called.number)
+    for caller, called in pairs:
+        caller.talking(20)
+        called.talking(20)
+
+    ids = {e["number"]: e["id"] for e in _all_extensions(served)}
+    engine = served.engine()
+
+    def change(phone: dict[str, str]) -> None:
+        name = f"Changed {phone['number']}"
+        answer = served.api("PATCH", f"/extensions/{ids[phone['number']]}", {"displayName": name})
+        assert answer.status == 200, answer
+        shown = engine.cli(f"pjsip show endpoint {phone['number']}")
+        assert name in shown, shown
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(change, made[20:70]))
+
+    for n, (caller, called) in enumerate(pairs):
+        assert not _hurt(caller)
+        assert not _hurt(called)
+        if n in (0, 5, 9):
+            assert caller.hears(called.hertz)
+            assert called.hears(caller.hertz)
+
+    created = served.api("POST", "/extensions", {"number": "399", "displayName": "Just made"})
+    assert created.status == 201, created
+    newcomer = handsets.add("399", password=created.body["sipPassword"], answer="auto", hertz=1500)
+    pairs[0][0].hang_up()
+    pairs[0][0].closed()
+    pairs[0][0].forget()
+    pairs[0][0].dial("399").talking()
+    assert newcomer.hears(pairs[0][0].hertz)
+    for phone in phones:
+        phone.hang_up()
+    until(lambda: served.api("GET", "/calls").body["data"] == [], 10, "all calls to end")
+
+
+def _all_extensions(served: Served) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for page in (1, 2):
+        found += served.api("GET", f"/extensions?limit=100&page={page}").body["data"]
+    return found
