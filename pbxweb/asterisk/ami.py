@@ -44,6 +44,7 @@ FIRST_PAUSE = 0.05
 class _StateChange:
     up: bool
     text: str
+    manager: HealedManager
 
 
 class AmiLink(AmiVerbs):
@@ -166,14 +167,14 @@ class AmiLink(AmiVerbs):
             pause = FIRST_PAUSE
             self.problem = ""
             self._manager = manager
-            self._inbox.put(_StateChange(True, manager.version))
+            self._inbox.put(_StateChange(True, manager.version, manager))
             log.info("connected to Asterisk's manager interface %s", manager.version)
             self._watch(manager)
             self._manager = None
             manager.close()
             manager.join(2)
             self._trouble(self._end_reason or "the connection ended")
-            self._inbox.put(_StateChange(False, self.problem))
+            self._inbox.put(_StateChange(False, self.problem, manager))
         self._inbox.put(None)
 
     def _trouble(self, text: str) -> None:
@@ -254,6 +255,8 @@ class AmiLink(AmiVerbs):
                 log.exception("a listener failed on the event %s", event.name)
 
     def _tell_state(self, change: _StateChange) -> None:
+        if change.up and change.manager is not self._manager:
+            return
         for listener in tuple(self._state_listeners):
             try:
                 listener(change.up, change.text)

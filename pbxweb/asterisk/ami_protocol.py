@@ -56,7 +56,9 @@ class HealedManager(Manager):  # type: ignore[misc]
     def __init__(
         self, on_event: Callable[[Event], None], on_end: Callable[[str], None], *, timeout: float = 5.0
     ) -> None:
-        super().__init__()
+        # Not pyst2's constructor: it makes queues and threads that nothing here uses.
+        self._connected = threading.Event()
+        self._running = threading.Event()
         self._on_event = on_event
         self._on_end = on_end
         self._timeout = timeout
@@ -68,6 +70,7 @@ class HealedManager(Manager):  # type: ignore[misc]
         self._reader = threading.Thread(target=self._receive_data, name="ami-reader", daemon=True)
         self._stamped = False
         self.received = 0
+        self.title = ""
         self.version = ""
 
     def __del__(self) -> None:

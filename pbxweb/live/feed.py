@@ -7,7 +7,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pbxweb.asterisk.ami import AmiError, AmiLink, Event
+from pbxweb.asterisk.ami import AmiError, AmiLink, Event, NotConnected
 from pbxweb.live.bus import Bus
 from pbxweb.live.model import (
     CallChange,
@@ -87,6 +87,8 @@ class Feed:
             return
         try:
             fresh = rebuild(self._link, self._rules, self._state)
+        except NotConnected:
+            return
         except AmiError as error:
             log.warning("the live state could not be rebuilt: %s", error)
             self._stopping.wait(REBUILD_AGAIN_AFTER)
