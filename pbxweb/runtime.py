@@ -92,13 +92,17 @@ class Runtime:
         self.link.stop()
 
     def _reconcile(self) -> None:
-        """Files and Asterisk as the database says. An Asterisk that runs already is asked over the link."""
+        """Files and Asterisk as the database says. An Asterisk that runs already is asked over the link.
+
+        Raises EngineError when there is no Asterisk whose configuration it could be.
+        """
+        self.engine.prepare()
         if self.engine.status().running:
             self.link.wait(TAKEOVER_SECONDS)
+        self.config_problem = ""
         try:
             with self.app.app_context():
                 self.applier.reconcile()
-            self.config_problem = ""
         except Refused as refusal:
             self.config_problem = str(refusal)
             log.error("Asterisk's configuration is not up to date: %s", refusal)
@@ -111,21 +115,18 @@ class Runtime:
 
     def _keep_engine(self) -> None:
         """Keep Asterisk running: at once after it died, with growing pauses where it keeps dying."""
-        try:
-            self._reconcile()
-        except Exception:
-            log.exception("Asterisk's configuration could not be brought up to date")
-        pause = 0.0
+        pause, reconciled = 0.0, False
         while not self._stopping.wait(pause):
             began = time.monotonic()
             try:
+                if not reconciled:
+                    self._reconcile()
+                    reconciled = True
                 pid = self.engine.ensure_running()
-            except EngineError as error:
+            except Exception as error:
                 if str(error) != self.engine_problem:
-                    log.error("%s", error)
+                    log.error("%s", error, exc_info=not isinstance(error, EngineError))
                 self.engine_problem = str(error)
-            except Exception:
-                log.exception("Asterisk could not be looked after")
             else:
                 self.engine_problem = ""
                 log.info("Asterisk runs as process %d", pid)

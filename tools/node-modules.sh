@@ -7,4 +7,4 @@ if ! command -v npm >/dev/null; then
   exit 1
 fi
 echo "Fetching the pages' assets with npm …"
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@"
+npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error "$@"

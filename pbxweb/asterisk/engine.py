@@ -45,6 +45,9 @@ class Engine(Protocol):
     def installed(self) -> str | None:
         """The version that would run, None when there is none (or one older than 20)."""
 
+    def prepare(self) -> None:
+        """Make the instance's folders, with prompts and sounds in them. Raises EngineError."""
+
     def ensure_running(self) -> int:
         """Take over the Asterisk of this instance or start it; its pid once it has booted. Raises EngineError."""
 
@@ -73,6 +76,15 @@ class _Instance:
         self.tree = layout.choose_tree(self.settings)
         return version_of(self.tree) if self.tree.complete else None
 
+    def prepare(self) -> None:
+        self.tree = layout.choose_tree(self.settings)
+        if not self.tree.complete:
+            raise EngineError("There is no Asterisk here yet. Run: python app.py engine install")
+        try:
+            instance.prepare(self.layout, self.tree)
+        except OSError as error:
+            raise EngineError(f"The folders of Asterisk cannot be made: {error}") from error
+
     def wait_gone(self, pid: int, timeout: float | None = None) -> bool:
         return process.wait_gone(pid, timeout)
 
@@ -92,7 +104,10 @@ class _Instance:
 
     def _booted(self, timeout: float) -> int:
         """The pid of the Asterisk that answers, once it has fully booted. Raises ControlError."""
-        return control.ask(self.layout.control_socket, "core waitfullybooted", timeout).pid
+        answer = control.ask(self.layout.control_socket, "core waitfullybooted", timeout)
+        if "fully booted" not in answer.text:
+            raise control.ControlError("Asterisk hung up before it had booted")
+        return answer.pid
 
 
 class PrivateEngine(_Instance):
@@ -149,13 +164,10 @@ class PrivateEngine(_Instance):
         return False
 
     def _start(self) -> int:
-        self.tree = layout.choose_tree(self.settings)
-        if not self.tree.complete:
-            raise EngineError("There is no Asterisk here yet. Run: python app.py engine install")
+        self.prepare()
         if not self.layout.config.is_file():
             raise EngineError(f"{self.layout.config} is missing. Run: python app.py config apply")
         try:
-            instance.prepare(self.layout, self.tree)
             self.layout.control_socket.unlink(missing_ok=True)
             self._child = self._spawn()
         except OSError as error:
@@ -192,7 +204,8 @@ class PrivateEngine(_Instance):
             text = self._console_log.read_text(errors="replace")
         except OSError:
             return "(none)"
-        return "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", text).strip().splitlines()[-8:]) or "(none)"
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", text[-20_000:]).strip().splitlines()
+        return "\n".join([line for line in lines if "XML documentation" not in line][-8:]) or "(none)"
 
 
 class SystemEngine(_Instance):
@@ -203,10 +216,7 @@ class SystemEngine(_Instance):
             return self._booted(START_SECONDS)
         except control.ControlError:
             pass
-        try:
-            instance.prepare(self.layout, self.tree)
-        except OSError as error:
-            raise EngineError(f"The folders of Asterisk cannot be made: {error}") from error
+        self.prepare()
         self._systemctl("start")
         deadline = time.monotonic() + START_SECONDS
         while True:

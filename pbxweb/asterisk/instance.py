@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from pbxweb.asterisk.certificate import RENEW_DAYS, VALID_DAYS, make_certificate
+from pbxweb.asterisk.sounds import make_sounds
 from pbxweb.storage.files import private_folder, write_atomic
 
 if TYPE_CHECKING:
@@ -22,7 +26,8 @@ LINKED = ("rest-api", "static-http", "firmware")
 def prepare(layout: Layout, tree: Tree) -> None:
     """Make every folder that ``layout`` names, and in its ``data`` what Asterisk expects of ``tree``.
 
-    Prompts are linked, the documentation is cut down to what modules need of it. Repeating it changes nothing.
+    Prompts are linked, the documentation is cut down to what modules need of it, sounds and the certificate for
+    TLS are made on this device. Repeating it changes nothing.
     Raises OSError when a folder cannot be made, and PermissionError when a short run folder belongs to another user.
     """
     for folder in (layout.etc, layout.varlib, layout.varlib / "agi-bin", layout.log, layout.spool, layout.keys):
@@ -38,6 +43,8 @@ def prepare(layout: Layout, tree: Tree) -> None:
         if (tree.share / name).is_dir():
             _link(layout.data / name, (tree.share / name).resolve())
     _documentation(layout.data / "documentation", tree.share / "documentation" / DOCUMENTATION)
+    make_sounds(layout.data)
+    _certificate(layout.keys)
 
 
 def _run_folder(folder: Path) -> None:
@@ -56,6 +63,17 @@ def _link(link: Path, target: Path) -> None:
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     temporary.replace(link)
+
+
+def _certificate(folder: Path) -> None:
+    """Looked into only when its age asks for it: reading certificates loads a library that is not needed otherwise."""
+    days = VALID_DAYS - RENEW_DAYS
+    try:
+        young = time.time() - (folder / "tls.crt").stat().st_mtime < days * 86400
+    except FileNotFoundError:
+        young = False
+    if not young:
+        make_certificate(folder, (socket.gethostname(), "localhost", "127.0.0.1"))
 
 
 def _documentation(folder: Path, source: Path) -> None:
