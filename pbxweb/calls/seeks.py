@@ -7,11 +7,10 @@ OFFSET over more than the calls of an hour, except for the pages of a search or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, true, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, func, or_, select, true, union_all
 from sqlalchemy.orm import aliased
 
 from pbxweb.calls import tallies
@@ -86,9 +85,9 @@ def find(plan: Plan) -> Plan:
     if not plan.search:
         return plan
     rows = db.session.execute(
-        select(Number.number, Number.calls).where(_named(Number, plan.search)).order_by(Number.calls.desc())
+        select(Number.number, Number.calls).where(_named(plan.search)).order_by(Number.calls.desc())
     ).all()
-    few = len(rows) * (1 if plan.every_kind else len(plan.kinds)) <= SEEKS
+    few = plan.numbers is None and len(rows) * (1 if plan.every_kind else len(plan.kinds)) <= SEEKS
     return replace(
         plan, found=tuple(row.number for row in rows) if few else (), found_calls=sum(row.calls for row in rows)
     )
@@ -98,9 +97,9 @@ def total(plan: Plan) -> tuple[int, bool]:
     """How many calls the plan has, and whether that is exact; (0, False) where counting would take long."""
     if plan.tallied is not None:
         return tallies.count(plan.tallied, plan.kinds, plan.low, plan.high), True
-    rows = plan.found_calls if plan.search else NEWEST
+    rows = plan.found_calls
     if plan.numbers is not None:
-        rows = min(rows, sum(tallies.count(number, plan.kinds, plan.low, plan.high) for number in plan.numbers))
+        rows = max(rows, sum(tallies.count(number, plan.kinds, plan.low, plan.high) for number in plan.numbers))
     if rows > GATHER:
         return 0, False
     return db.session.scalar(select(func.count()).select_from(_gathered(plan).subquery())) or 0, True
@@ -116,7 +115,7 @@ def jump(plan: Plan, offset: int, limit: int) -> Window:
 
 def places(plan: Plan, window: Window) -> list[Place]:
     """The places of the window, in its order."""
-    if plan.search and not plan.found:
+    if plan.search and plan.numbers is None and not plan.found:
         statement = _gathered(plan) if plan.found_calls <= GATHER else _walked(plan)
         statement = _cut(statement, plan, window).limit(window.limit).offset(window.skip)
     else:
@@ -130,46 +129,61 @@ def places(plan: Plan, window: Window) -> list[Place]:
 
 
 def _cut(statement: Places, plan: Plan, window: Window) -> Places:
-    """``statement`` between the plan's times and on the window's side of its place, in the order of the answer."""
+    """``statement`` between the plan's times and on the window's side of its place, in the order of the answer.
+
+    The time has one lower and one upper bound, never two: SQLite would look for the wrong one in the index.
+    """
     started, seq = statement.selected_columns
-    statement = statement.where(started >= plan.low, started < plan.high)
-    if window.at is not None:
-        here, at = tuple_(started, seq), tuple_(literal(window.at.started), literal(window.at.seq))
-        statement = statement.where(here > at if window.upwards else here < at)
+    low, high, at = plan.low, plan.high, window.at
+    if at is not None and window.upwards:
+        low = max(low, at.started)
+        statement = statement.where(or_(started > at.started, seq > at.seq))
+    elif at is not None:
+        high = min(high, at.started + 1)
+        statement = statement.where(or_(started < at.started, seq < at.seq))
+    statement = statement.where(started >= low, started < high)
     return statement.order_by(*((started.asc(), seq.asc()) if window.upwards else (started.desc(), seq.desc())))
 
 
 def _branches(plan: Plan) -> list[Places]:
     """One seek for each number and kind."""
-    numbers: Sequence[str] | None = plan.numbers
-    within: list[ColumnElement[bool]] = []
-    if plan.search:
-        numbers = plan.found
-        if plan.numbers is not None:
-            within.append(_has_party(Party.seq, plan.numbers))
-    if numbers is not None:
-        one = [select(Party.started, Party.seq).where(Party.number == number, *within) for number in numbers]
-        return one if plan.every_kind else [seek.where(Party.kind == kind) for seek in one for kind in plan.kinds]
-    one = [select(Call.started, Call.seq)]
-    return one if plan.every_kind else [one[0].where(Call.kind == kind) for kind in plan.kinds]
+    numbers = plan.numbers if plan.numbers is not None else plan.found if plan.search else None
+    if numbers is None:
+        one = [select(Call.started, Call.seq)]
+        return one if plan.every_kind else [one[0].where(Call.kind == kind) for kind in plan.kinds]
+    within = _searched(plan) if plan.numbers is not None else true()
+    one = [select(Party.started, Party.seq).where(Party.number == number, within) for number in numbers]
+    return one if plan.every_kind else [seek.where(Party.kind == kind) for seek in one for kind in plan.kinds]
 
 
 def _gathered(plan: Plan) -> Places:
     """Every place of the plan, from the side of the numbers: for few rows."""
-    numbers: Any = select(Number.number).where(_named(Number, plan.search)) if plan.search else plan.numbers
-    statement = select(Party.started, Party.seq).distinct().where(Party.number.in_(numbers), _of_kind(Party.kind, plan))
-    if plan.search and plan.numbers is not None:
-        statement = statement.where(_has_party(Party.seq, plan.numbers))
-    return statement.where(Party.started >= plan.low, Party.started < plan.high)
+    numbers: Any = select(Number.number).where(_named(plan.search)) if plan.numbers is None else plan.numbers
+    within = _searched(plan) if plan.numbers is not None else true()
+    statement = select(Party.started, Party.seq).distinct().where(Party.number.in_(numbers), within)
+    return statement.where(_of_kind(Party.kind, plan), Party.started >= plan.low, Party.started < plan.high)
 
 
 def _walked(plan: Plan) -> Places:
     """Every place of the plan, from the side of the calls: for a text that very many calls have."""
-    party = aliased(Party)
-    named = select(party.seq).join(Number, Number.number == party.number)
-    named = named.where(party.seq == Call.seq, _named(Number, plan.search))
-    statement = select(Call.started, Call.seq).where(_of_kind(Call.kind, plan), named.exists())
-    return statement if plan.numbers is None else statement.where(_has_party(Call.seq, plan.numbers))
+    return select(Call.started, Call.seq).where(_of_kind(Call.kind, plan), _says(Call.seq, plan.search))
+
+
+def _searched(plan: Plan) -> ColumnElement[bool]:
+    """Whether another party of the same call is what the plan searches for; true where it searches for nothing."""
+    if not plan.search:
+        return true()
+    if plan.found_calls > GATHER:
+        return _says(Party.seq, plan.search)
+    other = aliased(Party)
+    return Party.seq.in_(select(other.seq).where(other.number.in_(select(Number.number).where(_named(plan.search)))))
+
+
+def _says(seq: Any, text: str) -> ColumnElement[bool]:
+    """Whether any party of the call ``seq`` has ``text`` in its number or name."""
+    other = aliased(Party)
+    join = select(other.seq).join(Number, Number.number == other.number)
+    return join.where(other.seq == seq, _named(text)).exists()
 
 
 def _of_kind(kind: Any, plan: Plan) -> ColumnElement[bool]:
@@ -177,13 +191,8 @@ def _of_kind(kind: Any, plan: Plan) -> ColumnElement[bool]:
     return true() if plan.every_kind else (kind + 0).in_(plan.kinds)
 
 
-def _has_party(seq: Any, numbers: Sequence[str]) -> ColumnElement[bool]:
-    other = aliased(Party)
-    return select(other.seq).where(other.seq == seq, other.number.in_(numbers)).exists()
-
-
-def _named(table: type[Number], text: str) -> ColumnElement[bool]:
+def _named(text: str) -> ColumnElement[bool]:
     """Whether a number or its name contains ``text``; a number is found however its digits were grouped."""
     compact = "".join(character for character in text if character not in " -/().")
     number = compact if compact.strip("+*#0123456789") == "" and compact else text
-    return or_(table.number.contains(number, autoescape=True), table.name.contains(text, autoescape=True))
+    return or_(Number.number.contains(number, autoescape=True), Number.name.contains(text, autoescape=True))

@@ -1,0 +1,118 @@
+"""What can be done to calls: begin one with a click, end one."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import uuid
+
+from flask_babel import gettext
+from sqlalchemy import select
+
+from pbxweb.asterisk.ami import AmiError, AmiFailed
+from pbxweb.calls.fold import CLICK
+from pbxweb.calls.live import LiveCall, live_call, runtime
+from pbxweb.extensions.models import Extension, Status
+from pbxweb.security import audit
+from pbxweb.security.errors import Conflict, Forbidden, Invalid, Unavailable
+from pbxweb.security.guard import demand
+from pbxweb.security.roles import Actor
+from pbxweb.storage.database import begin_write, db
+
+# Where a phone's own calls begin: click-to-call dials just what the phone could dial.
+CONTEXT = "pbxweb-phones"
+RING_SECONDS = 30
+LONGEST_NUMBER = 32
+# What people put between digits.
+GROUPING = re.compile(r"[\s\-/().]")
+DIALLABLE = re.compile(r"\+?[0-9*#]{1,32}")
+
+
+def phones_of(actor: Actor) -> list[Extension]:
+    """The phones from which ``actor`` may begin a call, the own ones first."""
+    statement = select(Extension).where(Extension.status == Status.ACTIVE).order_by(Extension.number)
+    rows = [row for row in db.session.scalars(statement) if actor.may("calls.originate", row.user_id)]
+    return sorted(rows, key=lambda row: row.user_id != actor.user_id)
+
+
+def diallable(text: str) -> str:
+    """What a person typed as a phone would dial it. Raises Invalid at ``to``."""
+    number = GROUPING.sub("", text)
+    if not DIALLABLE.fullmatch(number):
+        raise Invalid({"to": gettext("Enter a number: digits, * and #, and a + in front if you like.")})
+    return number
+
+
+def originate(actor: Actor, source: str, target: str) -> str:
+    """Ring the phone ``source`` and, when it is answered, call ``target`` from it.
+
+    In: a phone's number, its own or (admin) anybody's; what shall be dialled. Out: the call's id, known at once.
+    Raises Invalid (``from``, ``to``), Forbidden, Conflict (the phone is not signed in), Unavailable.
+    """
+    phone = db.session.scalar(select(Extension).where(Extension.number == source))
+    if phone is None or not phone.active:
+        demand(actor, "calls.originate", actor.user_id)
+        if not actor.may("calls.originate"):
+            raise Forbidden(gettext("You can only call from a phone of your own."))
+        raise Invalid({"from": gettext("There is no phone with this number.")})
+    if not actor.may("calls.originate", phone.user_id):
+        raise Forbidden(gettext("You can only call from a phone of your own."))
+    number = diallable(target)
+    if number == source:
+        raise Invalid({"to": gettext("A phone cannot call itself.")})
+    beside = runtime()
+    if not any(contact.online for contact in beside.feed.snapshot().contacts_of(source)):
+        raise Conflict(gettext("Phone %(number)s is not signed in, so it cannot ring.", number=source), field="from")
+    name = db.session.scalar(select(Extension.display_name).where(Extension.number == number)) or ""
+    key = str(uuid.uuid4())
+    variables = {
+        "CALLERID(num)": source,
+        "CONNECTEDLINE(num)": number,
+        "CONNECTEDLINE(name)": name,
+        "CHANNEL(userfield)": CLICK + number,
+    }
+    try:
+        beside.link.originate(
+            f"PJSIP/{source}",
+            context=CONTEXT,
+            exten=number,
+            variables=variables,
+            ring_seconds=RING_SECONDS,
+            channel_id=key,
+        )
+    except AmiError as error:
+        raise _away(error) from error
+    _record(actor, "call.originate", f"{source} → {number}", key)
+    return key
+
+
+def hangup(actor: Actor, key: str) -> None:
+    """End the call under way with this id. Raises NotFound, Forbidden, Unavailable; one that just ended is no error."""
+    call = controlled(actor, key, "calls.hangup")
+    try:
+        for leg in call.call.legs:
+            with contextlib.suppress(AmiFailed):
+                runtime().link.hangup(leg.name)
+    except AmiError as error:
+        raise _away(error) from error
+    _record(actor, "call.hangup", f"{call.caller_number} → {call.called_number}", call.id)
+
+
+def controlled(actor: Actor, key: str, permission: str) -> LiveCall:
+    """The call under way that ``actor`` may act upon (any, or one of the own phone). Raises NotFound, Forbidden."""
+    call = live_call(actor, key)
+    if not call.may_hang_up:
+        demand(actor, permission)
+    return call
+
+
+def _away(error: AmiError) -> Unavailable:
+    refusal = Unavailable(gettext("Asterisk does not answer right now. Nothing was changed; try again in a moment."))
+    refusal.add_note(str(error))
+    return refusal
+
+
+def _record(actor: Actor, action: str, subject: str, key: str) -> None:
+    begin_write()
+    audit.record(actor, action, subject, {"call": key})
+    db.session.commit()
