@@ -94,23 +94,22 @@ def forwarding_to(gone: Collection[str]) -> Iterator[tuple[Extension, str]]:
                 yield row, when
 
 
-def circle(row: Extension) -> list[str]:
+def circle(row: Extension, everybody: Mapping[str, str]) -> list[str]:
     """The ring of numbers that a call to ``row`` runs into as things are now, first again as last; empty for none.
 
-    Only forwardings of all calls are certain; of ``row`` itself the other two count as well.
+    ``everybody`` is what ``always_forwarded`` gives: only those are certain; of ``row`` itself the others count too.
     """
-    own = [target for when in FORWARDS if (target := row.forward(when).target)]
-    if not own:
-        return []
-    everybody = _always()
-    for target in own:
+    for target in (row.forward(when).target for when in FORWARDS):
+        if not target:
+            continue
         ring = loop(row.number, {**everybody, row.number: dialled(target)})
         if ring:
             return ring
     return []
 
 
-def _always() -> Mapping[str, str]:
+def always_forwarded() -> dict[str, str]:
+    """Each number whose calls are all forwarded now, and the number where to; one query."""
     query = select(Extension.number, Extension.forward_unconditional_destination).where(
         Extension.forward_unconditional_enabled
     )

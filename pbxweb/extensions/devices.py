@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -19,6 +20,14 @@ def snapshot() -> State:
     """What is going on now; nothing where nothing runs beside the web (a command, a test)."""
     runtime: Runtime | None = current_app.extensions.get("pbxweb.runtime")
     return runtime.feed.snapshot() if runtime else _NOTHING
+
+
+def by_number() -> dict[str, list[Contact]]:
+    """All devices by the number that they are signed in as: for lists, in one go."""
+    found: dict[str, list[Contact]] = {}
+    for contact in snapshot().contacts.values():
+        found.setdefault(contact.aor, []).append(contact)
+    return found
 
 
 def of(number: str) -> list[Contact]:
@@ -41,6 +50,6 @@ def registration(contact: Contact) -> dict[str, Any]:
     }
 
 
-def registrations(number: str) -> list[dict[str, Any]]:
-    """All devices of a number as the API shows them."""
-    return [registration(contact) for contact in of(number)]
+def registrations(contacts: Iterable[Contact]) -> list[dict[str, Any]]:
+    """Devices as the API shows them."""
+    return [registration(contact) for contact in contacts]

@@ -52,14 +52,16 @@ def settle(forget: Iterable[str] = ()) -> None:
     context and no transaction under way.
     """
     runtime: Runtime | None = current_app.extensions.get("pbxweb.runtime")
-    if runtime is None or not runtime.link.connected:
+    if runtime is None:
         return
+    rows = db.session.scalars(select(Extension).where(Extension.features_pending))
+    pending = {row.number: values_of(row) for row in rows}
+    db.session.rollback()
     try:
-        told = _push(runtime.link, forget)
+        _push(runtime.link, forget)
     except AmiError as error:
         log.warning("forwardings and do not disturb wait for Asterisk: %s", error)
-        return
-    for number, values in told.items():
+    for number, values in pending.items():
         _publish(runtime, number, values)
 
 
@@ -86,16 +88,14 @@ def heard(runtime: Runtime, number: str, feature: str, value: str) -> None:
         _adopt(runtime, {number: {feature: value}}, f"extension {number}")
 
 
-def _push(link: AmiVerbs, forget: Iterable[str] = ()) -> dict[str, dict[str, str]]:
+def _push(link: AmiVerbs, forget: Iterable[str] = ()) -> None:
     with _telling:
         for number in forget:
             _tell(link, number, OFF)
-        told: dict[str, dict[str, str]] = {}
         rows = list(db.session.scalars(select(Extension).where(Extension.features_pending)))
         versions = [(row.id, row.updated_at) for row in rows]
         for row in rows:
-            told[row.number] = values_of(row)
-            _tell(link, row.number, told[row.number])
+            _tell(link, row.number, values_of(row))
         db.session.rollback()
         if versions:
             begin_write()
@@ -104,7 +104,6 @@ def _push(link: AmiVerbs, forget: Iterable[str] = ()) -> dict[str, dict[str, str
                 same = (Extension.id == row_id) & (Extension.updated_at == version)
                 db.session.execute(update(Extension).where(same).values(features_pending=False, updated_at=version))
             db.session.commit()
-    return told
 
 
 def _tell(link: AmiVerbs, number: str, values: Mapping[str, str]) -> None:

@@ -73,9 +73,7 @@ def find(actor: Actor, wanted: Wanted) -> Found:
 
 def everything(wanted: Wanted | None = None) -> Sequence[Extension]:
     """All phones with their owners in the order of their numbers, for the export."""
-    query: Select[tuple[Extension]] = (
-        select(Extension).outerjoin(Extension.user).options(contains_eager(Extension.user))
-    )
+    query = select(Extension).outerjoin(Extension.user).options(contains_eager(Extension.user))
     if wanted is not None:
         query = query.where(*_conditions(wanted, devices.snapshot().online()))
     return db.session.scalars(query.order_by(*ORDERS["number"])).all()

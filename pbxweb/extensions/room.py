@@ -44,9 +44,17 @@ def _render(phones: tuple[ExtensionConf, ...]) -> Iterable[Piece]:
 
 
 def _init_app(app: Flask) -> None:
+    from pbxweb.extensions import listing, parts
     from pbxweb.extensions.destinations import kind
+    from pbxweb.extensions.signin import OneTime
+    from pbxweb.users.links import links
 
     app.extensions["pbxweb.destinations"].register(kind())
+    app.extensions["pbxweb.extensions.once"] = OneTime()
+    people = links(app)
+    people.phones = listing.phones_of
+    people.on_delete.append(listing.release)
+    parts.init_app(app)
 
 
 def _start(runtime: Runtime) -> None:

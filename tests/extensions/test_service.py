@@ -117,9 +117,9 @@ def test_it_shows_a_circle_of_forwardings(house: Flask, admin: Actor) -> None:
     row = service.update(
         admin, one.id, {"forward_on_no_answer_enabled": True, "forward_on_no_answer_destination": "202"}
     )
-    assert destinations.circle(row) == ["201", "202", "203", "201"]
+    assert destinations.circle(row, destinations.always_forwarded()) == ["201", "202", "203", "201"]
     row = service.update(admin, one.id, {"forward_on_no_answer_enabled": False})
-    assert destinations.circle(row) == []
+    assert destinations.circle(row, destinations.always_forwarded()) == []
 
 
 def test_a_new_number_takes_password_and_forwardings_along(house: Flask, admin: Actor) -> None:
