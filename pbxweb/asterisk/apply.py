@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 
 from flask_babel import gettext
 
-from pbxweb.asterisk import control, revisions
+from pbxweb.asterisk import instance, revisions, verify
 from pbxweb.asterisk.check import Problem, check
 from pbxweb.asterisk.conf import RESTART, ConfValueError, reload_of, with_marker
 from pbxweb.asterisk.diff import unified
 from pbxweb.asterisk.etc import EtcFolder, Replacement, Turn
-from pbxweb.asterisk.layout import layout
-from pbxweb.asterisk.refusals import explained, problems_refused, value_refused
-from pbxweb.asterisk.running import Restarts, Running
+from pbxweb.asterisk.layout import choose_tree, layout
+from pbxweb.asterisk.refusals import explained, not_put_back, problems_refused, value_refused
+from pbxweb.asterisk.restarts import Restarts
+from pbxweb.asterisk.running import Running
 from pbxweb.changes import Change, RowImage, changing
 from pbxweb.room import Piece, Room
 from pbxweb.security.roles import Actor, device
@@ -62,7 +63,7 @@ class Applier:
         self._layout = layout(settings)
         self._joined: dict[str, _Text] = {}
         self._running = Running(self._layout, link)
-        self._restarts = Restarts(settings.home, self._layout)
+        self._restarts = Restarts(settings.home, self._layout, self._running)
         # Modules whose last reload may not have happened: the connection broke, or a process was killed.
         self._owed: set[str] = set()
 
@@ -103,59 +104,63 @@ class Applier:
             changed = self._differing(files)
             if not changed and not self._owed:
                 return None
-            up = self._running.up()
-            return self._go_live(session, change, changed, up=up)
+            return self._go_live(session, change, files, changed)
 
-    def _go_live(self, session: Session, change: Change, changed: Mapping[str, bytes], *, up: bool) -> int | None:
-        before = {file: self._etc.read(file) or b"" for file in changed}
-        modules = _modules(changed)
+    def _go_live(
+        self, session: Session, change: Change, files: Mapping[str, bytes], changed: Mapping[str, bytes]
+    ) -> int | None:
+        way = self._running.way()
+        before = {file: self._etc.read(file) or b"" for file in files}
+        modules = _in_order({*_modules(changed), *self._owed})
+        change.live = way is not None
+        change.needs_restart = change.live and any(reload_of(file) == RESTART for file in changed)
         replacement = self._etc.stage(changed)
+        loading = None
         try:
             replacement.publish()
-            change.live, change.needs_restart = up, up and self._restart_needed(before, changed)
-            if up:
-                self._load(modules, before, changed)
-            else:
-                self._owed.clear()
+            loading = way.loading(modules) if way else None
+            # While Asterisk reloads, the revision is written.
             number = self._note(session, change, before, changed) if changed else None
+            wanted = [
+                verify.expect(file, before[file].decode(errors="replace"), data.decode())
+                for file, data in files.items()
+                if reload_of(file) in modules
+            ]
+            if way and loading:
+                loading.finish()
+                for expectation in wanted:
+                    way.confirm(expectation)
         except BaseException:
-            self._put_back(replacement, modules, up=up)
+            if loading:
+                loading.wait()
+            self._put_back(replacement, modules if way else [])
             raise
+        self._owed.clear()
         change.at_end(lambda committed: self._settle(committed, change, replacement, modules))
         return number
 
-    def _load(self, modules: Sequence[str], before: Mapping[str, bytes], changed: Mapping[str, bytes]) -> None:
-        """Reload and ask whether it was taken. Raises Refused and AmiError."""
-        owed = _in_order({*modules, *self._owed})
-        for module in owed:
-            self._running.reload(module)
-        for file, data in changed.items():
-            if reload_of(file) != RESTART:
-                self._running.confirm(file, before[file].decode(), data.decode())
-        self._owed.clear()
-
     def _note(self, session: Session, change: Change, before: Mapping[str, bytes], changed: Mapping[str, bytes]) -> int:
-        diffs = {file: unified(file, before[file].decode(), data.decode()) for file, data in changed.items()}
+        diffs = {file: _diff(file, before[file], data) for file, data in changed.items()}
         revision = revisions.record(session, change, diffs, live=change.live, needs_restart=change.needs_restart)
         return revision.number
 
     def _settle(self, committed: bool, change: Change, replacement: Replacement, modules: Sequence[str]) -> None:
         if not committed:
-            self._put_back(replacement, modules, up=change.live)
+            self._put_back(replacement, modules if change.live else [])
             return
         replacement.forget()
         if change.needs_restart:
-            self._restarts.note(replacement.files)
+            self._restarts.note(file for file in replacement.files if reload_of(file) == RESTART)
 
-    def _put_back(self, replacement: Replacement, modules: Sequence[str], *, up: bool) -> None:
+    def _put_back(self, replacement: Replacement, modules: Sequence[str]) -> None:
         """The previous files, and Asterisk running them. What cannot be reloaded now is owed to the next apply."""
-        replacement.restore()
-        if up:
-            self._owed |= set(modules)
-            self._owed -= self._running.reload_by_any_way(_in_order(self._owed))
-
-    def _restart_needed(self, before: Mapping[str, bytes], changed: Mapping[str, bytes]) -> bool:
-        return any(reload_of(file) == RESTART and before[file] != data for file, data in changed.items())
+        self._owed |= set(modules)
+        try:
+            replacement.restore()
+        except OSError as error:
+            log.exception("the previous files could not be put back")
+            raise not_put_back(error) from error
+        self._owed -= self._running.reload_somehow(_in_order(self._owed))
 
     def _pieces(self, session: Session) -> list[Piece]:
         """All pieces of all rooms, from one read. Raises Refused for a value that cannot be written."""
@@ -195,10 +200,7 @@ class Applier:
     def diff(self, session: Session) -> str:
         """From the files as they are to what the database says, as a unified diff without secrets; empty when equal."""
         changed = self._differing(self._join(self._pieces(session)))
-        return "".join(
-            unified(file, (self._etc.read(file) or b"").decode(errors="replace"), data.decode())
-            for file, data in changed.items()
-        )
+        return "".join(_diff(file, self._etc.read(file) or b"", data) for file, data in changed.items())
 
     def history(self, session: Session, limit: int = 50, before: int | None = None) -> Sequence[revisions.Revision]:
         """The newest revisions first; ``before`` is the number to go on from."""
@@ -216,29 +218,39 @@ class Applier:
         return change
 
     def reconcile(self, actor: Actor | None = None) -> Change:
-        """Make files and Asterisk agree with the database, whatever happened before. For the start, and for commands.
+        """Make folders, files and Asterisk agree with the database, whatever happened before.
 
-        With Asterisk down the files are written; with Asterisk up it is asked what it runs, and reloads what it has
-        to. Needs an application context and opens a transaction of its own. Raises Refused like ``apply``.
+        For the start, for a link that came back, and for ``config apply``. With Asterisk down the files are written;
+        with Asterisk up it is asked what it runs, and reloads what it has to. Needs an application context and opens a
+        transaction of its own. Out: the change; its ``revision`` is None when all files agreed.
+        Raises Refused like ``apply``.
         """
         with changing(actor or device("pbxweb"), "config.reconcile") as change:
+            self._prepare()
             self._doubt()
             change.revision = self.apply(db.session(), change)
             if change.revision is not None:
                 change.details["revision"] = change.revision
         return change
 
+    def _prepare(self) -> None:
+        """The folders of the instance with its prompts, which the check looks for."""
+        tree = choose_tree(self._settings)
+        with explained():
+            self._etc.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if tree.complete:
+                instance.prepare(self._layout, tree)
+
     def _doubt(self) -> None:
         """Find out which modules may run something else than their files say."""
         with explained():
-            self._etc.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            files = self._etc.leftovers()
-            self._owed |= set(_modules(files))
-            if self._running.up():
+            self._owed |= set(_modules(self._etc.leftovers()))
+            way = self._running.way()
+            if way is not None:
                 self._owed |= {
                     reload_of(path.name)
                     for path in self._etc.folder.glob("*.conf")
-                    if self._running.runs(path.name, path.read_text(errors="replace")) is False
+                    if way.runs(path.name, path.read_text(errors="replace")) is False
                 }
 
     @property
@@ -250,15 +262,14 @@ class Applier:
         """Restart Asterisk for what it only reads at its start, if there is such a thing and no call is up.
 
         In: ``start``, which starts it again and returns when it runs (``Engine.ensure_running``). Out: whether it was
-        restarted. Raises AmiError or ControlError when Asterisk does not answer, and what ``start`` raises.
+        restarted. Raises Refused when Asterisk does not answer, and what ``start`` raises.
         """
-        if not self._restarts.pending() or self._running.calls():
-            return False
-        log.info("restarting Asterisk for %s", ", ".join(self._restarts.pending()))
-        control.ask(self._layout.control_socket, "core stop gracefully")
-        self._restarts.wait_for_end()
-        start()
-        return True
+        with explained():
+            return self._restarts.when_idle(start)
+
+
+def _diff(file: str, old: bytes, new: bytes) -> str:
+    return unified(file, verify.without_marker(old.decode(errors="replace")), verify.without_marker(new.decode()))
 
 
 def _modules(files: Iterable[str]) -> list[str]:

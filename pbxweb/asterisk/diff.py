@@ -130,9 +130,10 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
 
 def _between(old: Sequence[str], new: Sequence[str], gap: Block) -> Iterator[Block]:
     a1, a2, b1, b2 = gap
+    if old[a1:a2] == new[b1:b2]:
+        return
     if max(a2 - a1, b2 - b1) > CLOSELY or a1 == a2 or b1 == b2:
-        if a1 < a2 or b1 < b2:
-            yield gap
+        yield gap
         return
     matcher = SequenceMatcher(None, old[a1:a2], new[b1:b2], autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from flask_babel import gettext
 
-from pbxweb.asterisk.ami_messages import AmiError, AmiFailed, AmiRefused
+from pbxweb.asterisk.ami_messages import AmiError, AmiFailed, AmiRefused, NotConnected
+from pbxweb.asterisk.control import ControlError
 from pbxweb.security.errors import Invalid, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def explained() -> Iterator[None]:
     """Turn what the disk or Asterisk says inside the block into a Refused; everything else passes."""
     try:
         yield
+    except ControlError as error:
+        raise ami_refused(NotConnected(str(error))) from error
     except OSError as error:
         raise disk_refused(error) from error
     except AmiError as error:
@@ -48,6 +51,17 @@ def disk_refused(error: OSError) -> Refused:
     return Unavailable(
         gettext(
             "The files for Asterisk cannot be written (%(reason)s). Nothing was changed.",
+            reason=error.strerror or str(error),
+        )
+    )
+
+
+def not_put_back(error: OSError) -> Refused:
+    """The worst case, told as it is."""
+    return Unavailable(
+        gettext(
+            "The change failed, and the previous files for Asterisk could not be put back (%(reason)s). "
+            "The database is unchanged. Mend the disk, then run: python app.py config apply",
             reason=error.strerror or str(error),
         )
     )

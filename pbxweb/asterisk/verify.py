@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pbxweb.asterisk.ami import AmiVerbs
 from pbxweb.asterisk.ami_messages import AmiFailed, Event
-from pbxweb.asterisk.conf import REVISION, marker_of
+from pbxweb.asterisk.conf import REVISION, Marker, marker_of
 from pbxweb.asterisk.diff import window
 
 PJSIP = "pjsip.conf"
@@ -37,9 +37,26 @@ class NotTaken:
     name: str = ""
 
 
-def runs(link: AmiVerbs, file: str, text: str) -> bool | None:
-    """Does Asterisk run ``text`` from ``file``? None where it cannot be asked. Raises AmiError."""
-    marker = marker_of(file, text)
+@dataclass(frozen=True)
+class Expectation:
+    """What Asterisk has to answer when it runs a file: its revision, and the objects that the change touched."""
+
+    file: str
+    marker: Marker | None
+    before: Objects
+    after: Objects
+
+
+def expect(file: str, old: str, new: str) -> Expectation:
+    """What to ask for after ``file`` went from ``old`` to ``new``."""
+    touched: tuple[Objects, Objects] = ({}, {})
+    if file == PJSIP:
+        touched = changed_objects(without_marker(old), without_marker(new))
+    return Expectation(file, marker_of(file, new), *touched)
+
+
+def runs(link: AmiVerbs, marker: Marker | None) -> bool | None:
+    """Does Asterisk run the file that has ``marker``? None where there is nothing to ask for. Raises AmiError."""
     if marker is None:
         return None
     try:
@@ -48,18 +65,21 @@ def runs(link: AmiVerbs, file: str, text: str) -> bool | None:
         return False
 
 
-def not_taken(link: AmiVerbs, file: str, old: str, new: str) -> NotTaken | None:
-    """The first thing that Asterisk did not take over when ``file`` went from ``old`` to ``new``; None: all is live.
+def not_taken(link: AmiVerbs, wanted: Expectation) -> NotTaken | None:
+    """The first thing that Asterisk did not take over; None: all is live. Raises AmiError when it does not answer."""
+    if runs(link, wanted.marker) is False:
+        return NotTaken(wanted.file)
+    names = dict.fromkeys(name for _, name in [*wanted.before, *wanted.after])
+    for name in names:
+        if not _object_taken(link, name, wanted.before, wanted.after):
+            return NotTaken(wanted.file, name)
+    return None
 
-    Raises AmiError when Asterisk does not answer.
-    """
-    if runs(link, file, new) is False:
-        return NotTaken(file)
-    if file != PJSIP:
-        return None
-    before, after = changed_objects(old, new)
-    names = dict.fromkeys(name for _, name in [*before, *after] if name != REVISION)
-    return next((NotTaken(file, name) for name in names if not _object_taken(link, name, before, after)), None)
+
+def without_marker(text: str) -> str:
+    """``text`` without the revision that ``conf.with_marker`` puts at its end: what people mean by the file."""
+    body, found, _ = text.rpartition(f"\n[{REVISION}]\n")
+    return body if found else text
 
 
 def _object_taken(link: AmiVerbs, name: str, before: Objects, after: Objects) -> bool:
@@ -144,7 +164,9 @@ def _type(body: str, parents: str, types: dict[str, str]) -> str | None:
 
 def _template_types(text: str) -> dict[str, str]:
     types: dict[str, str] = {}
-    for name, parents, body in _TEMPLATE.findall(text):
+    last = text.rfind("](!")
+    end = text.find("\n[", last) if last >= 0 else 0
+    for name, parents, body in _TEMPLATE.findall(text if end < 0 else text[:end]):
         own = _TYPE.search(body)
         kind = own[1] if own else next((types[p] for p in (parents or "").split(",") if p in types), None)
         if kind:

@@ -176,7 +176,7 @@ def at_once(count: int, work: Callable[[int], None]) -> list[BaseException]:
     def run(index: int) -> None:
         try:
             work(index)
-        except BaseException as error:  # noqa: BLE001 - handed to the test
+        except BaseException as error:
             failed.append(error)
 
     threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
