@@ -63,9 +63,10 @@ class AmiLink(AmiVerbs):
         self._timeout = timeout
         self._manager: HealedManager | None = None
         self._signing_in: HealedManager | None = None
-        self._inbox: queue.SimpleQueue[Event | _StateChange | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Event | _StateChange | Callable[[], None] | None] = queue.SimpleQueue()
         self._event_listeners: list[Callable[[Event], None]] = []
         self._state_listeners: list[Callable[[bool, str], None]] = []
+        self._damage_listeners: list[Callable[[], None]] = []
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._ended = threading.Event()
@@ -92,6 +93,14 @@ class AmiLink(AmiVerbs):
     def on_state(self, listener: Callable[[bool, str], None]) -> None:
         """Call ``listener(up, text)`` when the link comes up (with AMI's version) or goes down (why)."""
         self._state_listeners.append(listener)
+
+    def on_damage(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` when an event was dropped because a caller had changed it: what it said must be asked."""
+        self._damage_listeners.append(listener)
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Do ``work`` on the thread of the listeners, after the events that have come; returns at once."""
+        self._inbox.put(work)
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -187,7 +196,7 @@ class AmiLink(AmiVerbs):
         self._ended.clear()
         self._booted.clear()
         self._end_reason = ""
-        manager = self._signing_in = HealedManager(self._take, self._on_end, timeout=self._timeout)
+        manager = self._signing_in = HealedManager(self._take, self._on_end, self._on_damage, timeout=self._timeout)
         try:
             manager.connect(*self._address)
             manager.login(*self._account)
@@ -217,6 +226,10 @@ class AmiLink(AmiVerbs):
                 manager.perform("Ping", EMPTY, timeout=self._timeout)
                 silent = 0.0
 
+    def _on_damage(self) -> None:
+        for listener in tuple(self._damage_listeners):
+            self._inbox.put(listener)
+
     def _on_end(self, reason: str) -> None:
         self._end_reason = self._end_reason or reason
         self._ended.set()
@@ -239,29 +252,23 @@ class AmiLink(AmiVerbs):
 
     def _dispatch(self) -> None:
         while (item := self._inbox.get()) is not None:
-            try:
-                if isinstance(item, Event):
-                    self._tell_event(item)
-                else:
-                    self._tell_state(item)
-            except Exception:  # pragma: no cover - each listener is guarded below
-                log.exception("the manager link's dispatch failed")
+            if isinstance(item, Event):
+                for listen in tuple(self._event_listeners):
+                    self._guarded(listen, item)
+            elif isinstance(item, _StateChange):
+                if not item.up or item.manager is self._manager:
+                    for tell in tuple(self._state_listeners):
+                        self._guarded(tell, item.up, item.text)
+            else:
+                self._guarded(item)
 
-    def _tell_event(self, event: Event) -> None:
-        for listener in tuple(self._event_listeners):
-            try:
-                listener(event)
-            except Exception:
-                log.exception("a listener failed on the event %s", event.name)
-
-    def _tell_state(self, change: _StateChange) -> None:
-        if change.up and change.manager is not self._manager:
-            return
-        for listener in tuple(self._state_listeners):
-            try:
-                listener(change.up, change.text)
-            except Exception:
-                log.exception("a listener failed on the link's state")
+    @staticmethod
+    def _guarded(listener: Callable[..., None], *arguments: object) -> None:
+        """Call a listener; its own mistake is logged and hurts nobody else."""
+        try:
+            listener(*arguments)
+        except Exception:
+            log.exception("a listener of the manager link failed")
 
 
 class _OneShot(AmiVerbs):
@@ -293,7 +300,7 @@ def one_shot(host: str, port: int, user: str, secret: str, *, timeout: float = 5
         if event.name == "FullyBooted":
             booted.set()
 
-    manager = HealedManager(heard, lambda _reason: None, timeout=timeout)
+    manager = HealedManager(heard, lambda _reason: None, lambda: None, timeout=timeout)
     try:
         manager.connect(host, port)
         manager.login(user, secret, events="system")

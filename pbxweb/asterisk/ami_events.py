@@ -9,7 +9,7 @@ from __future__ import annotations
 CALL = (
     "Newchannel", "Newstate", "NewCallerid", "NewConnectedLine", "Rename", "Hangup",
     "DialBegin", "BridgeEnter", "BridgeLeave", "Hold", "Unhold",
-    "BlindTransfer", "AttendedTransfer",
+    "BlindTransfer",
     "ParkedCall", "ParkedCallSwap", "UnParkedCall", "ParkedCallTimeOut", "ParkedCallGiveUp",
 )  # fmt: skip
 OTHER = ("ContactStatus", "FullyBooted", "Shutdown", "UserEvent", "OriginateResponse")

@@ -50,17 +50,24 @@ class _Waiting:
 class HealedManager(Manager):  # type: ignore[misc]
     """One connection. It is made, connected once, and thrown away when it ends.
 
-    ``on_event`` and ``on_end`` are called from the reader's thread and must only hand over.
+    ``on_event``, ``on_end`` and ``on_damage`` (an event was dropped, because a caller had changed it) are called from
+    the reader's thread and must only hand over.
     """
 
     def __init__(
-        self, on_event: Callable[[Event], None], on_end: Callable[[str], None], *, timeout: float = 5.0
+        self,
+        on_event: Callable[[Event], None],
+        on_end: Callable[[str], None],
+        on_damage: Callable[[], None],
+        *,
+        timeout: float = 5.0,
     ) -> None:
         # Not pyst2's constructor: it makes queues and threads that nothing here uses.
         self._connected = threading.Event()
         self._running = threading.Event()
         self._on_event = on_event
         self._on_end = on_end
+        self._on_damage = on_damage
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._write_lock = threading.Lock()
@@ -186,6 +193,8 @@ class HealedManager(Manager):  # type: ignore[misc]
         listed = "ActionID" in headers and headers["ActionID"] in self._waiting
         if "Event" not in headers or not genuine(headers, self._stamped and not listed):
             log.warning("dropped what a caller made of an event: %.200r", headers)
+            if not listed and headers.get("Event") != "Status":
+                self._on_damage()
             return
         event = Event(headers)
         if event.name in IGNORED_EVENTS:

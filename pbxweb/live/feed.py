@@ -47,10 +47,12 @@ class Feed:
         self._known = False
         self._lock = threading.Lock()
         self._want_details = threading.Event()
+        self._damaged = False
         self._stopping = threading.Event()
         self._details: threading.Thread | None = None
         link.on_state(self._link_changed)
         link.on_event(self._event)
+        link.on_damage(self._damage)
 
     def start(self) -> None:
         """Begin to keep the devices' details (user agent, expiry) fresh; the link is started by its owner."""
@@ -85,6 +87,10 @@ class Feed:
                 self._state = replace(self._state, engine=engine)
             self._bus.publish(ENGINE, engine)
             return
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Ask Asterisk for everything and tell what is different. On the link's dispatch thread."""
         try:
             fresh = rebuild(self._link, self._rules, self._state)
         except NotConnected:
@@ -111,6 +117,10 @@ class Feed:
             if isinstance(change, ContactChange) and not change.gone and change.contact.expires is None:
                 self._want_details.set()
 
+    def _damage(self) -> None:
+        self._damaged = True
+        self._want_details.set()
+
     def _publish(self, change: Change) -> None:
         match change:
             case CallChange():
@@ -123,11 +133,18 @@ class Feed:
                 self._bus.publish(FEATURES, change)
 
     def _keep_details(self) -> None:
-        """Asterisk's events name a device but do not describe it: ask soon after a new one, and now and then."""
+        """Asterisk's events name a device but do not describe it: ask soon after a new one, and now and then.
+
+        An event that a caller has damaged is made up for by asking for everything.
+        """
         while not self._stopping.is_set():
             self._want_details.wait(DETAILS_EVERY)
             self._want_details.clear()
             if self._stopping.wait(DETAILS_AFTER) or not self._known:
+                continue
+            if self._damaged:
+                self._damaged = False
+                self._link.run(self._rebuild)
                 continue
             try:
                 self._enrich(contacts(self._link))

@@ -121,7 +121,9 @@ def _leave_call(state: State, channel: Channel, into: str, rules: Rules) -> Outc
 
 
 def _without(mapping: Mapping[Key, Value], key: Key) -> dict[Key, Value]:
-    return {one: value for one, value in mapping.items() if one != key}
+    rest = dict(mapping)
+    rest.pop(key, None)
+    return rest
 
 
 def _seen(state: State, event: Event, rules: Rules, prefix: str = "", **known: object) -> Outcome:

@@ -1,5 +1,6 @@
 """The manager link against a real Asterisk: what pbxweb says and hears, and that hostile text stays text."""
 
+# ruff: noqa: F811 - a fixture is imported and named as a parameter
 from __future__ import annotations
 
 import threading
@@ -25,7 +26,7 @@ HOSTILE = (
 )
 
 
-def test_every_line_of_a_command_arrives(asterisk: SmallAsterisk) -> None:  # noqa: F811
+def test_every_line_of_a_command_arrives(asterisk: SmallAsterisk) -> None:
     with one_shot("127.0.0.1", asterisk.ami_port, "all", SECRET) as ami:
         lines = ami.command("core show settings")
         assert any(line.strip().startswith("Version:") for line in lines)
@@ -34,7 +35,7 @@ def test_every_line_of_a_command_arrives(asterisk: SmallAsterisk) -> None:  # no
             ami.command("no such thing")
 
 
-def test_the_database_takes_text_as_it_is_up_to_the_longest_line(watch: Watch) -> None:  # noqa: F811
+def test_the_database_takes_text_as_it_is_up_to_the_longest_line(watch: Watch) -> None:
     link = watch.link
     for value in (*HOSTILE, "a: b: c", "x" * 1017):
         link.dbput("test", "key", value)
@@ -48,13 +49,13 @@ def test_the_database_takes_text_as_it_is_up_to_the_longest_line(watch: Watch) -
     link.dbdeltree("test")
 
 
-def test_reload_says_what_asterisk_said(watch: Watch) -> None:  # noqa: F811
+def test_reload_says_what_asterisk_said(watch: Watch) -> None:
     watch.link.reload("res_pjsip.so")
     with pytest.raises(AmiFailed, match="No such module"):
         watch.link.reload("no_such_module.so")
 
 
-def test_eight_threads_get_their_own_answers(watch: Watch) -> None:  # noqa: F811
+def test_eight_threads_get_their_own_answers(watch: Watch) -> None:
     wrong: list[tuple[str, str]] = []
 
     def ask(number: int) -> None:
@@ -74,9 +75,9 @@ def test_eight_threads_get_their_own_answers(watch: Watch) -> None:  # noqa: F81
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_caller_name_is_only_a_name(
-    asterisk: SmallAsterisk,  # noqa: F811
-    watch: Watch,  # noqa: F811
-    phone: Callable[..., SipPhone],  # noqa: F811
+    asterisk: SmallAsterisk,
+    watch: Watch,
+    phone: Callable[..., SipPhone],
     name: str,
 ) -> None:
     line = phone(asterisk, "trunk-line")
@@ -100,9 +101,9 @@ def test_a_hostile_caller_name_is_only_a_name(
     ],
 )
 def test_a_number_cannot_smuggle_an_event(
-    asterisk: SmallAsterisk,  # noqa: F811
-    watch: Watch,  # noqa: F811
-    phone: Callable[..., SipPhone],  # noqa: F811
+    asterisk: SmallAsterisk,
+    watch: Watch,
+    phone: Callable[..., SipPhone],
     number: str,
 ) -> None:
     line = phone(asterisk, "trunk-line")
@@ -117,9 +118,11 @@ def test_a_number_cannot_smuggle_an_event(
         assert "1.1" not in (leg.uniqueid, leg.linkedid)
     assert watch.state.engine.up
     assert watch.link.send("Ping").ok
+    line.hang_up()
+    watch.quiet()
 
 
-def test_originate_tells_its_action_id_and_its_channel(asterisk: SmallAsterisk, watch: Watch) -> None:  # noqa: F811
+def test_originate_tells_its_action_id_and_its_channel(asterisk: SmallAsterisk, watch: Watch) -> None:
     action_id = watch.link.originate(
         "Local/*43@phones",
         application="Wait",
@@ -138,13 +141,13 @@ def test_originate_tells_its_action_id_and_its_channel(asterisk: SmallAsterisk, 
         watch.link.hangup(answer.get("Channel"))
 
 
-def test_a_wrong_secret_is_refused(asterisk: SmallAsterisk) -> None:  # noqa: F811
+def test_a_wrong_secret_is_refused(asterisk: SmallAsterisk) -> None:
     wrong = one_shot("127.0.0.1", asterisk.ami_port, "pbxweb", "wrong")
     with pytest.raises(AmiFailed, match="Authentication failed"), wrong:
         raise AssertionError("it let us in")
 
 
-def test_without_asterisk_an_action_says_so(own_asterisk: SmallAsterisk) -> None:  # noqa: F811
+def test_without_asterisk_an_action_says_so(own_asterisk: SmallAsterisk) -> None:
     link = AmiLink("127.0.0.1", own_asterisk.ami_port, "pbxweb", SECRET)
     with pytest.raises(NotConnected):
         link.send("Ping")

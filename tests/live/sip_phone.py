@@ -72,6 +72,15 @@ class SipPhone:
         call_id = call_id or next(iter(self.dialogs))
         self._in_dialog(call_id, "INVITE", self._sdp(mode))
 
+    def transfer(self, call_id: str, to_call_id: str, number: str) -> None:
+        """Hand the other side of ``call_id`` on to the other side of ``to_call_id``, whose number is ``number``."""
+        to = self.dialogs[to_call_id]
+        replaces = f"{to_call_id}%3Bto-tag%3D{to['peer_tag']}%3Bfrom-tag%3D{to.get('tag') or to_call_id[:8]}"
+        refer_to = f"<sip:{number}@127.0.0.1:{self.server[1]}?Replaces={replaces}>"
+        self._in_dialog(
+            call_id, "REFER", extra=f"Refer-To: {refer_to}\r\nReferred-By: <sip:{self.number}@127.0.0.1>\r\n"
+        )
+
     def hang_up(self, call_id: str = "") -> None:
         """End the call."""
         call_id = call_id or next(iter(self.dialogs), "")
@@ -105,11 +114,11 @@ class SipPhone:
             f"Content-Length: {len(body.encode())}\r\n\r\n{body}"
         )
 
-    def _in_dialog(self, call_id: str, method: str, body: str = "") -> None:
+    def _in_dialog(self, call_id: str, method: str, body: str = "", extra: str = "") -> None:
         dialog = self.dialogs[call_id]
         seq = int(dialog.get("seq", "10")) + 1
         dialog["seq"] = str(seq)
-        extra = f"Contact: <{self.contact}>\r\n"
+        extra += f"Contact: <{self.contact}>\r\n"
         tags = (dialog.get("tag", ""), dialog.get("peer_tag", ""))
         self._send(
             self._request(method, dialog["target"], dialog["own"], dialog["peer"], call_id, seq, extra, body, tags=tags)

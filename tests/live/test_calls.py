@@ -166,6 +166,25 @@ def test_two_calls_that_are_joined_become_one(asterisk: SmallAsterisk, watch: Wa
     assert_rebuild_agrees(watch)
 
 
+def test_an_attended_transfer_becomes_one_call(asterisk: SmallAsterisk, watch: Watch, phone: Phone) -> None:
+    one, middle = phone(asterisk, "101"), phone(asterisk, "102")
+    phone(asterisk, "103")
+    one.call("102")
+    watch.until(lambda now: sum(1 for leg in now.channels.values() if leg.bridge) == 2)
+    first = next(iter(middle.dialogs))
+    second = middle.call("103")
+    watch.until(lambda now: sum(1 for leg in now.channels.values() if leg.bridge) == 4)
+    middle.wait_answered(second)
+    middle.transfer(first, second, "103")
+    joined = watch.until(
+        lambda now: len(now.calls) == 1 and {leg.endpoint for leg in now.channels.values()} == {"101", "103"}
+    )
+    (call,) = joined.calls.values()
+    call = watch.until(lambda now: now.calls[call.id].to_number == "103").calls[call.id]
+    assert (call.from_number, call.state) == ("101", "answered")
+    assert_rebuild_agrees(watch)
+
+
 def test_a_parked_call_says_where(asterisk: SmallAsterisk, watch: Watch, phone: Phone) -> None:
     one = phone(asterisk, "101")
     phone(asterisk, "102")
