@@ -74,6 +74,16 @@ def span(seconds: float | None) -> str:
     return "–" if seconds is None else str(format_timedelta(timedelta(seconds=seconds), threshold=1.2))
 
 
+def moment(text: str) -> datetime | None:
+    """An ISO text as a moment; None when it is none."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def init_app(app: Any) -> None:
     """Make the filters known to every template of ``app``."""
-    app.jinja_env.filters.update(clock=clock, duration=duration, ticking=ticking, bytes=filesize, span=span)
+    app.jinja_env.filters.update(
+        clock=clock, duration=duration, ticking=ticking, bytes=filesize, span=span, moment=moment
+    )

@@ -133,20 +133,6 @@
     if (document.documentElement.classList.contains("menu-open")) menu(false);
   });
 
-  // How hard a password is to guess: length counts most, variety a little, repeats take away.
-  function strength(text) {
-    const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^a-zA-Z\d]/].filter((kind) => kind.test(text)).length;
-    const points = new Set(text).size + text.length / 2 + kinds * 2;
-    return text.length < 10 ? Math.min(1, Math.floor(points / 8)) : Math.min(4, Math.floor(points / 7));
-  }
-  document.addEventListener("input", (event) => {
-    const meter = event.target.id && $(`[data-strength-of="${CSS.escape(event.target.id)}"]`);
-    if (!meter) return;
-    const level = event.target.value ? strength(event.target.value) : 0;
-    $("meter", meter).value = level;
-    $("[data-words]", meter).textContent = event.target.value ? meter.dataset[`level${level}`] : "";
-  });
-
   document.addEventListener("change", (event) => {
     if (event.target.closest("form[data-auto]")) event.target.form.requestSubmit();
   });
