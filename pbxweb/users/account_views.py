@@ -133,22 +133,23 @@ def invitation(token: str) -> Response:
         except Invalid as refusal:
             take_refusal(form, refusal)
             user = accounts.invited(token)
-    shown = {"form": form, "user": user, "roles": ROLES}
+    shown: dict[str, Any] = {"form": form, "user": user}
     return invalid("users/invitation.html", **shown) if form.is_submitted() else page("users/invitation.html", **shown)
 
 
 def _profile(status: int = 200, **forms: Any) -> Response:
     here: Visitor = visitor()
     user = service.get_user(actor(), here.user_id)
-    person = forms.get("person") or PersonForm(formdata=None, obj=user, language=user.language[:2])
-    if "person" not in forms:
-        person.language.data = user.language[:2]
+    about = forms.get("about")
+    if about is None:
+        about = PersonForm(formdata=None, obj=user)
+        about.language.data = user.language[:2]
     return page(
         "users/profile.html",
         status=status,
         user=user,
-        person=person,
-        password=forms.get("password") or ChangePasswordForm(formdata=None),
+        about_form=about,
+        password_form=forms.get("password") or ChangePasswordForm(formdata=None),
         sign_ins=sessions.of_user(user.id),
         here=here.sign_in_id,
         phones=phones_of([user]).get(user.id, ()),
@@ -180,7 +181,7 @@ def save_profile() -> Response:
             return done(gettext("Your profile is saved."), url_for("users.profile"))
         except (Invalid, Conflict) as refusal:
             take_refusal(form, refusal)
-    return _profile(422, person=form)
+    return _profile(422, about=form)
 
 
 @account.post("/profile/password")

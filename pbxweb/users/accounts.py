@@ -79,7 +79,7 @@ def open_api(user: User, password: str, caller: Caller) -> Pair:
     sign_in_id = new_id()
     pair = tokens.issue(user.id, sign_in_id)
     begin_write()
-    sessions.open_api(user.id, pair.refresh_hash, caller.ip, caller.client, sign_in_id)
+    sessions.open_api(user.id, pair.refresh_hash, address=caller.ip, client=caller.client, row_id=sign_in_id)
     _note_success(user, hashed, caller)
     db.session.commit()
     return pair

@@ -10,6 +10,7 @@ from pbxweb.api.blueprint import blueprint, refusals
 from pbxweb.security.guard import public, requires
 from pbxweb.security.identity import actor
 from pbxweb.security.limits import address, limited
+from pbxweb.security.tokens import Pair
 from pbxweb.users import accounts, service
 from pbxweb.users.accounts import Caller
 from pbxweb.users.schemas import Credentials, LoginOut, LogoutIn, PasswordChange, RefreshIn, TokensOut, UserOut
@@ -45,7 +46,7 @@ def login(data: dict[str, str]) -> dict[str, Any]:
 @auth.arguments(RefreshIn)
 @auth.response(200, TokensOut)
 @refusals(auth, 401)
-def refresh(data: dict[str, str]) -> accounts.Pair:
+def refresh(data: dict[str, str]) -> Pair:
     """Get the next pair of tokens
 
     A refresh token is good for one use. Using one again ends the whole sign-in, because somebody must have copied it.

@@ -7,6 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
 from pbxweb.security.passwords import MAX_LENGTH
@@ -30,8 +31,8 @@ STATES = {
 NEEDED = InputRequired(_("Please fill this in."))
 
 
-def _languages() -> list[tuple[str, Any]]:
-    return [("", _("As the browser says")), *LANGUAGES.items()]
+def _languages() -> list[SelectChoice]:
+    return [SelectChoice("", _("As the browser says")), *(SelectChoice(*item) for item in LANGUAGES.items())]
 
 
 def _password(label: Any, autocomplete: str) -> Any:
@@ -75,9 +76,11 @@ class OfficialForm(PersonForm):
     """What an administrator may change about somebody."""
 
     role = RadioField(
-        _("Role"), choices=[(r.value, label) for r, (label, _about) in ROLES.items()], default=Role.USER.value
+        _("Role"),
+        choices=[SelectChoice(r.value, label) for r, (label, _about) in ROLES.items()],
+        default=Role.USER.value,
     )
-    status = SelectField(_("Status"), choices=[(s.value, label) for s, (label, _color) in STATES.items()])
+    status = SelectField(_("Status"), choices=[SelectChoice(s.value, label) for s, (label, _color) in STATES.items()])
 
 
 class NewPersonForm(PersonForm):
@@ -87,8 +90,8 @@ class NewPersonForm(PersonForm):
     invite = RadioField(
         _("First sign-in"),
         choices=[
-            ("link", _("With a one-time link: the person chooses the password (recommended)")),
-            ("password", _("With a password that I choose now")),
+            SelectChoice("link", _("With a one-time link: the person chooses the password (recommended)")),
+            SelectChoice("password", _("With a password that I choose now")),
         ],
         default="link",
     )
@@ -121,5 +124,10 @@ class PeopleQuery(FlaskForm):  # type: ignore[misc]
     search = StringField(
         _("Search"), filters=[strip], render_kw={"type": "search", "placeholder": _("Name or e-mail address")}
     )
-    role = SelectField(_("Role"), choices=[("", _("All roles")), *((r.value, v[0]) for r, v in ROLES.items())])
-    status = SelectField(_("Status"), choices=[("", _("Every status")), *((s.value, v[0]) for s, v in STATES.items())])
+    role = SelectField(
+        _("Role"), choices=[SelectChoice("", _("All roles")), *(SelectChoice(r.value, v[0]) for r, v in ROLES.items())]
+    )
+    status = SelectField(
+        _("Status"),
+        choices=[SelectChoice("", _("Every status")), *(SelectChoice(s.value, v[0]) for s, v in STATES.items())],
+    )

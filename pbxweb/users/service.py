@@ -58,7 +58,7 @@ def create_user(
     Raises Invalid, Conflict for a known e-mail address, Forbidden.
     """
     demand(actor, "users.create")
-    clean = rules.cleaned(_given(email, role, first_name, last_name, language, timezone))
+    clean = rules.cleaned(_given(email, role, (first_name, last_name), language, timezone))
     rules.check_password(password, email=clean["email"], first_name=clean["first_name"], last_name=clean["last_name"])
     hashed = passwords.hash_password(password)
     with changing(actor, "user.create", clean["email"]):
@@ -80,7 +80,7 @@ def invite_user(
 ) -> tuple[User, Link]:
     """Add a person who chooses the password with a one-time link. Raises Invalid, Conflict, Forbidden."""
     demand(actor, "users.create")
-    clean = rules.cleaned(_given(email, role, first_name, last_name, language, timezone))
+    clean = rules.cleaned(_given(email, role, (first_name, last_name), language, timezone))
     with changing(actor, "user.invite", clean["email"]):
         _refuse_known(clean["email"])
         user = User(**clean, status=Status.INVITED)
@@ -107,7 +107,9 @@ def new_link(actor: Actor, user_id: str) -> tuple[User, Link]:
 
 
 def update_user(actor: Actor, user_id: str, values: Mapping[str, Any]) -> User:
-    """Change a person: ``email first_name last_name language timezone``, for administrators also ``role status password``.
+    """Change a person.
+
+    In: any of ``email first_name last_name language timezone``, for administrators also ``role status password``.
 
     Raises NotFound, Forbidden (others' data; one's own role and status), Invalid, Conflict (e-mail address; the last
     administrator).
@@ -197,8 +199,8 @@ def keep_language(actor: Actor, language: str) -> None:
     db.session.commit()
 
 
-def _given(email: str, role: str, first: str, last: str, language: str, timezone: str) -> dict[str, str]:
-    names = {"first_name": first, "last_name": last}
+def _given(email: str, role: str, name: tuple[str, str], language: str, timezone: str) -> dict[str, str]:
+    names = {"first_name": name[0], "last_name": name[1]}
     return {"email": email, "role": role, **names, "language": language, "timezone": timezone}
 
 

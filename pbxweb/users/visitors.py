@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, current_app, g, request
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from pbxweb.security import sessions, tokens
 from pbxweb.security.errors import SignInFailed
@@ -51,7 +51,7 @@ class Visitor:
 PERSON = (User.id, User.email, User.first_name, User.last_name, User.role, User.language, User.timezone)
 
 
-def _active(*conditions: Any) -> Row[Any] | None:
+def _active(*conditions: Any) -> Any:
     query = (
         select(*PERSON, SignIn.id.label("sign_in"), SignIn.last_seen_at, SignIn.expires_at)
         .join(SignIn, SignIn.user_id == User.id)
@@ -60,7 +60,7 @@ def _active(*conditions: Any) -> Row[Any] | None:
     return db.session.execute(query).first()
 
 
-def _visitor(row: Row[Any], secret: str = "") -> Visitor:
+def _visitor(row: Any, secret: str = "") -> Visitor:
     return Visitor(
         row.id,
         row.email,
