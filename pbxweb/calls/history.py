@@ -74,16 +74,17 @@ def calls(
     page: int = 1,
     older_than: Place | None = None,
     newer_than: Place | None = None,
+    counted: bool = True,
 ) -> Listing:
     """A page of the calls that ``actor`` may see.
 
-    In: at most one of ``page`` (from 1), ``older_than`` and ``newer_than``.
+    In: at most one of ``page`` (from 1), ``older_than`` and ``newer_than``; ``counted`` False leaves ``total`` out.
     Raises Forbidden, Invalid (an unknown word in the filter).
     """
     plan = plan_of(actor, wanted)
     if plan.empty:
         return Listing([], 0)
-    total, exact = seeks.total(plan)
+    total, exact = seeks.total(plan) if counted else (0, False)
     upwards = newer_than is not None
     window = Window(newer_than if upwards else older_than, limit + 1, 0, upwards)
     before = (page - 1) * limit

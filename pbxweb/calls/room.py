@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext
 from pbxweb.room import MenuItem, Room
 
 if TYPE_CHECKING:
-    from flask import Blueprint
+    from flask import Blueprint, Flask
 
     from pbxweb.runtime import Runtime
 
@@ -22,9 +22,15 @@ def _views() -> Sequence[Blueprint]:
 
 
 def _api() -> Sequence[Any]:
-    from pbxweb.calls.api import calls, statistics
+    from pbxweb.calls.api import calls, stats
 
-    return (calls, statistics)
+    return (calls, stats)
+
+
+def _init_app(app: Flask) -> None:
+    from pbxweb.calls.shown import init_app
+
+    init_app(app)
 
 
 def _start(runtime: Runtime) -> None:
@@ -40,7 +46,8 @@ room = Room(
     menu=(
         MenuItem("calls.live", lazy_gettext("Live calls"), "phone-call", "calls.live", 20),
         MenuItem("calls.history", lazy_gettext("Call history"), "history", "calls.history", 30),
-        MenuItem("calls.statistics", lazy_gettext("Statistics"), "chart-bar", "calls.statistics", 40),
+        MenuItem("calls.statistics", lazy_gettext("Statistics"), "activity", "calls.statistics", 40),
     ),
+    init_app=_init_app,
     start=_start,
 )

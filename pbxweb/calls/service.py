@@ -22,7 +22,6 @@ from pbxweb.storage.database import begin_write, db
 # Where a phone's own calls begin: click-to-call dials just what the phone could dial.
 CONTEXT = "pbxweb-phones"
 RING_SECONDS = 30
-LONGEST_NUMBER = 32
 # What people put between digits.
 GROUPING = re.compile(r"[\s\-/().]")
 DIALLABLE = re.compile(r"\+?[0-9*#]{1,32}")
@@ -33,6 +32,14 @@ def phones_of(actor: Actor) -> list[Extension]:
     statement = select(Extension).where(Extension.status == Status.ACTIVE).order_by(Extension.number)
     rows = [row for row in db.session.scalars(statement) if actor.may("calls.originate", row.user_id)]
     return sorted(rows, key=lambda row: row.user_id != actor.user_id)
+
+
+def own_phone(actor: Actor) -> str:
+    """The number of the first phone of ``actor``'s own. Raises Invalid (``from``) where there is none."""
+    for phone in phones_of(actor):
+        if actor.user_id and phone.user_id == actor.user_id:
+            return phone.number
+    raise Invalid({"from": gettext("You have no phone of your own. Say which phone shall ring.")})
 
 
 def diallable(text: str) -> str:
@@ -50,13 +57,10 @@ def originate(actor: Actor, source: str, target: str) -> str:
     Raises Invalid (``from``, ``to``), Forbidden, Conflict (the phone is not signed in), Unavailable.
     """
     phone = db.session.scalar(select(Extension).where(Extension.number == source))
-    if phone is None or not phone.active:
-        demand(actor, "calls.originate", actor.user_id)
-        if not actor.may("calls.originate"):
-            raise Forbidden(gettext("You can only call from a phone of your own."))
-        raise Invalid({"from": gettext("There is no phone with this number.")})
-    if not actor.may("calls.originate", phone.user_id):
+    if not actor.may("calls.originate", phone.user_id if phone else None):
         raise Forbidden(gettext("You can only call from a phone of your own."))
+    if phone is None or not phone.active:
+        raise Invalid({"from": gettext("There is no phone with this number, or it is switched off.")})
     number = diallable(target)
     if number == source:
         raise Invalid({"to": gettext("A phone cannot call itself.")})
