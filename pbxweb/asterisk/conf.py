@@ -23,7 +23,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
@@ -75,8 +75,8 @@ def _plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | Path):
         return str(value)
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str | Undefined):
+        return str(value)  # raises for an undefined one
     raise ConfValueError(f"a {type(value).__name__} cannot be written into a configuration file")
 
 

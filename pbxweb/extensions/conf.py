@@ -34,14 +34,15 @@ class Feature:
     family: str
     device: str = ""
     lit: str = ""
+    unlit: str = ""
 
 
 # The names are those of the PbxwebFeature event's ``Feature`` header. A deleted key, or an empty Value, means "off".
 # Whoever changes one over AMI does as the dialplan: DBPut or DBDel, and for one with a device
-# Setvar DEVICE_STATE(<device><number>) to ``lit`` or to ``INVALID`` (which a lamp of several devices passes over).
+# Setvar DEVICE_STATE(<device><number>) to ``lit`` or ``unlit``.
 FEATURES = {
-    "dnd": Feature("pbxweb-dnd", "Custom:DND", "BUSY"),
-    "cfu": Feature("pbxweb-cfu", "Custom:CFU", "INUSE"),
+    "dnd": Feature("pbxweb-dnd", "Custom:DND", "BUSY", "INVALID"),
+    "cfu": Feature("pbxweb-cfu", "Custom:CFU", "INUSE", "NOT_INUSE"),
     "cfb": Feature("pbxweb-cfb"),
     "cfna": Feature("pbxweb-cfna"),
 }

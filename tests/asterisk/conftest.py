@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from pbxweb.asterisk.layout import private_tree
 from pbxweb.settings import CHECKOUT
 from tests.asterisk.pbx import Pbx, extension
 from tests.asterisk.phones import Phones
+from tests.asterisk.sipuser import SipUser
 
 # The phones of the shared Asterisk. 200 to 205 are plain, in one pickup group; the others are special in one thing.
 PHONES = (
@@ -56,3 +57,17 @@ def phones(pbx: Pbx, tmp_path: Path) -> Iterator[Phones]:
     made = Phones(tmp_path / "phones", pbx.port, pbx.settings.sip_tls_port)
     yield made
     made.close()
+
+
+@pytest.fixture
+def sip(pbx: Pbx) -> Iterator[Callable[..., SipUser]]:
+    """Makes hand-written SIP phones at the shared Asterisk: ``sip("200", name=…, password=…)``."""
+    made: list[SipUser] = []
+
+    def make(number: str, **options: str) -> SipUser:
+        made.append(SipUser(number, pbx.port, **options))
+        return made[-1]
+
+    yield make
+    for user in made:
+        user.close()

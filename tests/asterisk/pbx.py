@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -42,9 +43,10 @@ def free_ports(kind: int = socket.SOCK_STREAM, count: int = 1) -> list[int]:
     """Ports of 127.0.0.1 that nobody uses now, for TCP and UDP alike."""
     found: list[int] = []
     while len(found) < count:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(
-            socket.AF_INET, socket.SOCK_DGRAM
-        ) as udp:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
             tcp.bind((HOST, 0))
             port = tcp.getsockname()[1]
             try:
@@ -177,9 +179,9 @@ class Pbx:
         until(lambda: not self.channels(), what="all calls to end")
         for feature in phones_conf.FEATURES.values():
             self.ami.dbdeltree(feature.family)
-        for lamp in self.cli("database show CustomDevstate").splitlines():
-            if lamp.startswith("/CustomDevstate/"):
-                self.ami.setvar(f"DEVICE_STATE(Custom:{lamp.split('/')[2].split(':')[0].strip()})", "INVALID")
+        for lamp in re.findall(r"^/CustomDevstate/(\w+)", self.cli("database show CustomDevstate"), re.MULTILINE):
+            unlit = next(f.unlit for f in phones_conf.FEATURES.values() if f.device == f"Custom:{lamp[:3]}")
+            self.ami.setvar(f"DEVICE_STATE(Custom:{lamp})", unlit)
         self.events.clear()
 
 

@@ -74,7 +74,7 @@ def test_a_busy_phone_forwards_when_busy(pbx: Pbx, phones: Phones) -> None:
     anna.dial("211")
     dora.answer()
     anna.talking()
-    assert len([e for e in bert.events if e["type"] == "CALL_INCOMING"]) == 1
+    assert len([e for e in bert.events if e["type"] == "CALL_ESTABLISHED"]) == 1
 
 
 def test_an_unanswered_call_goes_on_after_the_ring_time(pbx: Pbx, phones: Phones) -> None:

@@ -1,0 +1,110 @@
+"""Transfers by the phone and by code, and parking: who hears whom afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tests.asterisk.pbx import Pbx, rows, until
+from tests.asterisk.phones import Phone, Phones
+from tests.asterisk.sipuser import SipUser
+
+
+def _talk(phones: Phones) -> tuple[Phone, Phone, Phone]:
+    anna, bert, carl = (phones.add(number) for number in ("200", "201", "202"))
+    anna.dial("201")
+    bert.answer()
+    anna.talking()
+    bert.talking()
+    return anna, bert, carl
+
+
+def _joined(one: Phone, other: Phone) -> None:
+    assert one.hears(other.hertz)
+    assert other.hears(one.hertz)
+
+
+def test_blind_transfer_with_the_phones_key(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, carl = _talk(phones)
+    bert.transfer("202")
+    carl.answer()
+    bert.closed()
+    _joined(anna, carl)
+    assert until(lambda: rows(pbx.base.cel_database, "SELECT * FROM cel WHERE eventtype = 'BLINDTRANSFER'"))
+
+
+def test_blind_transfer_by_code_from_the_called(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, carl = _talk(phones)
+    time.sleep(0.5)
+    bert.press("##")
+    time.sleep(2.5)
+    bert.press("202")
+    carl.wait("CALL_INCOMING", 15)
+    carl.answer()
+    bert.closed()
+    _joined(anna, carl)
+
+
+def test_attended_transfer_by_code_from_the_caller(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, carl = _talk(phones)
+    time.sleep(0.5)
+    anna.press("*2")
+    time.sleep(2.5)
+    anna.press("202")
+    carl.wait("CALL_INCOMING", 15)
+    carl.answer()
+    assert carl.hears(anna.hertz), "the consultation"
+    anna.hang_up()
+    _joined(bert, carl)
+    assert until(lambda: rows(pbx.base.cel_database, "SELECT * FROM cel WHERE eventtype = 'ATTENDEDTRANSFER'"))
+
+
+def test_attended_transfer_with_the_phones_key(
+    pbx: Pbx, phones: Phones, sip: Callable[..., SipUser]
+) -> None:
+    anna, carl = phones.add("201", answer="auto"), phones.add("202", answer="auto")
+    desk = sip("200")
+    assert desk.register() == 200
+    first, second = desk.invite("201"), desk.invite("202")
+    assert first.final and second.final and first.final.status == second.final.status == 200
+    assert desk.refer(first, desk.replaces(second)) == 202
+    _joined(anna, carl)
+
+
+def test_a_transfer_reaches_someone_who_was_in_the_call_before(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, carl = _talk(phones)
+    bert.transfer("202")
+    carl.answer()
+    bert.closed()
+    carl.talking()
+    bert.forget()
+    carl.transfer("201")
+    bert.answer()
+    _joined(anna, bert)
+
+
+def test_a_call_is_parked_and_fetched(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, carl = _talk(phones)
+    bert.transfer("700")
+    until(lambda: pbx.seen("ParkedCall", ParkingSpace="701"))
+    bert.closed()
+    carl.dial("701").talking()
+    _joined(anna, carl)
+
+
+def test_a_call_is_parked_by_code_and_the_place_is_said(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, carl = _talk(phones)
+    time.sleep(0.5)
+    bert.press("##")
+    time.sleep(2.5)
+    bert.press("700")
+    until(lambda: pbx.seen("ParkedCall", ParkingSpace="701"), 15)
+    samples, _ = bert.heard(0.5)
+    assert len(samples)
+    bert.closed(20)
+    carl.dial("701").talking()
+    _joined(anna, carl)
+
+
+def test_an_empty_parking_place_says_so(pbx: Pbx, phones: Phones) -> None:
+    phones.add("200").dial("705").closed(20)
