@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _REVISION = re.compile(r"^(revision|down_revision)\b[^=]*=\s*['\"]([\w]+)['\"]", re.M)
 
 
-class SchemaTooNew(RuntimeError):  # noqa: N818 - says what is the case
+class SchemaTooNew(RuntimeError):
     """The database was written by a newer pbxweb."""
 
 
