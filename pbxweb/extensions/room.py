@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def _views() -> Sequence[Blueprint]:
-    from pbxweb.extensions.csv_views import transfer
+    from pbxweb.extensions.csv_views import transfers
     from pbxweb.extensions.views import phones
 
-    return (phones, transfer)
+    return (transfers, phones)
 
 
 def _api() -> Sequence[Any]:
@@ -50,7 +50,7 @@ def _init_app(app: Flask) -> None:
     from pbxweb.users.links import links
 
     app.extensions["pbxweb.destinations"].register(kind())
-    app.extensions["pbxweb.extensions.once"] = OneTime()
+    app.extensions.update({"pbxweb.extensions.once": OneTime(), "pbxweb.extensions.files": OneTime()})
     people = links(app)
     people.phones = listing.phones_of
     people.on_delete.append(listing.release)

@@ -34,7 +34,7 @@ class NewPhone:
 
 def get(actor: Actor, extension_id: str) -> Extension:
     """The phone of that id, with its owner. Raises NotFound, Forbidden."""
-    row = _load([extension_id])
+    row = load([extension_id])
     if not row:
         raise NotFound(_("There is no such phone (any more)."))
     demand(actor, "extensions.read", row[0].user_id)
@@ -65,7 +65,7 @@ def create_many(
     _bounded(given)
     with changing(actor, action, _subject([str(one.get("number", "")) for one in given])) as change:
         made = add_all(change, given)
-    rows = {row.id: row for row in _load([row_id for row_id, _password in made])}
+    rows = {row.id: row for row in load([row_id for row_id, _password in made])}
     return [NewPhone(rows[row_id], password) for row_id, password in made]
 
 
@@ -124,7 +124,7 @@ def update_many(
         change.subject = _subject([row.number for row in rows])
         change_all(change, actor, rows, [given for _key, given in items])
         ids = [row.id for row in rows]
-    found = {row.id: row for row in _load(ids)}
+    found = {row.id: row for row in load(ids)}
     return [found[row_id] for row_id in ids]
 
 
@@ -133,10 +133,15 @@ def change_all(
     actor: Actor,
     rows: Sequence[Extension],
     given: Sequence[Mapping[str, Any]],
+    *,
     names: Sequence[str] | None = None,
+    added: Sequence[str] = (),
 ) -> None:
-    """Change ``rows`` inside a ``changing`` block, each as its ``given`` says. Raises Forbidden, Invalid, Conflict."""
-    house = know(given, extra=[str(one["number"]) for one in given if "number" in one])
+    """Change ``rows`` inside a ``changing`` block, each as its ``given`` says. Raises Forbidden, Invalid, Conflict.
+
+    ``added`` are the numbers of phones that the same change makes.
+    """
+    house = know(given, extra=[*added, *(str(one["number"]) for one in given if "number" in one)])
     own = actor.scope("extensions.update") is not Scope.ALL
     for place, (row, one) in enumerate(zip(rows, given, strict=True)):
         prefix = _prefix(given, place, names)
@@ -212,7 +217,8 @@ def suggest_number(digits: int | None = None) -> str:
     return numbers.suggest(used_numbers(), digits)
 
 
-def _load(ids: Sequence[str]) -> list[Extension]:
+def load(ids: Sequence[str]) -> list[Extension]:
+    """The phones of these ids with their owners, as they are stored now, in one query and in no order."""
     query = select(Extension).where(Extension.id.in_(ids)).options(joinedload(Extension.user))
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 

@@ -8,8 +8,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 from xml.sax.saxutils import escape, quoteattr
 
 from markupsafe import Markup
@@ -21,6 +21,7 @@ from pbxweb.settings import Settings
 ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 GOOD_FOR = 600.0
 FETCHES = 3
+MOST_KEPT = 1000
 
 
 @dataclass(frozen=True)
@@ -160,41 +161,45 @@ def qr(text: str, label: str) -> Markup:
 
     out = io.BytesIO()
     code = segno.make(text, error="l", micro=False)
-    code.save(out, kind="svg", xmldecl=False, svgns=True, border=4, light="#fff", svgclass="qr", omitsize=True)
+    code.save(out, kind="svg", xmldecl=False, svgns=True, border=4, light="#fff", svgclass="qr", scale=3)
     head, _gap, rest = out.getvalue().decode().partition(" ")
     return Markup('{} role="img" aria-label="{}" {}').format(Markup(head), label, Markup(rest))  # noqa: S704 - segno's own
 
 
+T = TypeVar("T")
+
+
 @dataclass
-class _Kept:
-    phones: tuple[tuple[str, str], ...]
+class _Kept(Generic[T]):
+    value: T
     until: float
     left: int
 
 
-class OneTime:
-    """Passwords on their way to a page or an app, by a secret in its address: in memory, for ten minutes."""
+class OneTime(Generic[T]):
+    """Something on its way to a page or an app, by a secret in its address: in memory, for ten minutes."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _Kept[T]] = {}
         self._lock = threading.Lock()
 
-    def put(self, phones: Sequence[tuple[str, str]], times: int = 1) -> str:
-        """Keep (extension id, password) pairs for ``times`` looks. Out: the secret to ask with."""
+    def put(self, value: T, times: int = 1) -> str:
+        """Keep ``value`` for ``times`` looks. Out: the secret to ask with."""
         token = secrets.token_urlsafe(24)
         now = time.monotonic()
         with self._lock:
-            self._kept = {name: kept for name, kept in self._kept.items() if kept.until > now}
-            self._kept[token] = _Kept(tuple(phones), now + GOOD_FOR, times)
+            kept = [(name, one) for name, one in self._kept.items() if one.until > now]
+            self._kept = dict(kept[-MOST_KEPT:])
+            self._kept[token] = _Kept(value, now + GOOD_FOR, times)
         return token
 
-    def take(self, token: str) -> tuple[tuple[str, str], ...]:
-        """What was kept under ``token``; empty when it was taken often enough, is too old or was never there."""
+    def take(self, token: str) -> T | None:
+        """What was kept under ``token``; None when it was taken often enough, is too old or was never there."""
         with self._lock:
             kept = self._kept.get(token)
             if kept is None or kept.until < time.monotonic():
-                return ()
+                return None
             kept.left -= 1
             if kept.left <= 0:
                 del self._kept[token]
-            return kept.phones
+            return kept.value

@@ -1,0 +1,159 @@
+"""The forms of the pages about phones. What may stand in a field is the service's matter; these only carry it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from wtforms import (
+    BooleanField,
+    EmailField,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    StringField,
+)
+from wtforms.validators import DataRequired, Length, NumberRange
+
+from pbxweb.extensions.models import CODECS, FORWARDS, Presence, Status, Transport
+from pbxweb.web.forms import Plain, strip
+
+CODEC_NAMES = {
+    "opus": _("Opus – best, for modern phones"),
+    "g722": _("G.722 – HD voice"),
+    "pcma": _("G.711 A-law – every phone in Europe"),
+    "pcmu": _("G.711 µ-law – every phone in America"),
+}
+TRANSPORTS = (
+    (Transport.ANY, _("Whatever the phone prefers")),
+    (Transport.UDP, "UDP"),
+    (Transport.TCP, "TCP"),
+    (Transport.TLS, _("TLS (encrypted)")),
+)
+PRESENCES = (
+    (Presence.AVAILABLE, _("Available")),
+    (Presence.AWAY, _("Away")),
+    (Presence.BUSY, _("Busy")),
+    (Presence.OFFLINE, _("Not here")),
+)
+STATES = ((Status.ACTIVE, _("Active")), (Status.INACTIVE, _("Inactive – cannot sign in and is not rung")))
+LANGUAGES = (("de", "Deutsch"), ("en", "English"))
+DIGITS = {"inputmode": "numeric", "autocomplete": "off"}
+
+
+class OwnForm(FlaskForm):  # type: ignore[misc]
+    """What the owner of a phone may change."""
+
+    dnd_enabled = BooleanField(_("Do not disturb"))
+    forward_unconditional_enabled = BooleanField(_("Forward every call"))
+    forward_unconditional_destination = StringField(_("to number"), [Plain(80)], [strip], render_kw=DIGITS)
+    forward_on_busy_enabled = BooleanField(_("Forward when busy"))
+    forward_on_busy_destination = StringField(_("to number"), [Plain(80)], [strip], render_kw=DIGITS)
+    forward_on_no_answer_enabled = BooleanField(_("Forward when nobody answers"))
+    forward_on_no_answer_destination = StringField(_("to number"), [Plain(80)], [strip], render_kw=DIGITS)
+    forward_on_no_answer_timeout = IntegerField(_("after seconds"), [NumberRange(5, 300)])
+    ring_seconds = IntegerField(_("Ring for seconds"), [NumberRange(5, 300)])
+    language = SelectField(_("Language of the announcements"), choices=LANGUAGES)
+    email = EmailField(_("E-mail address"), [Plain(254)], [strip])
+    presence_status = SelectField(_("I am"), choices=PRESENCES)
+
+    def given(self) -> dict[str, Any]:
+        """The fields as the service takes them."""
+        return {name: value for name, value in self.data.items() if name not in ("csrf_token", "submit")}
+
+
+class PhoneForm(OwnForm):
+    """Everything about a phone."""
+
+    number = StringField(_("Number"), [DataRequired(), Plain(6)], [strip], render_kw=DIGITS)
+    display_name = StringField(_("Name"), [DataRequired(), Plain(79)], [strip])
+    user_id = SelectField(_("Belongs to"), choices=())
+    status = SelectField(_("State"), choices=STATES)
+    transport = SelectField(_("Transport"), choices=TRANSPORTS)
+    max_contacts = IntegerField(_("Devices on this number"), [NumberRange(1, 20)])
+    max_concurrent_calls = IntegerField(_("Calls at once"), [NumberRange(1, 100)])
+    pickup_group = StringField(_("Pickup group"), [Plain(20)], [strip])
+    codec1 = SelectField(_("First choice"))
+    codec2 = SelectField(_("Second choice"))
+    codec3 = SelectField(_("Third choice"))
+    codec4 = SelectField(_("Fourth choice"))
+
+    def __init__(self, *args: Any, people: list[tuple[str, str]] | None = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.user_id.choices = [("", _("Nobody in particular")), *(people or [])]
+        for place, field in enumerate(self.codecs):
+            field.choices = [*([("", "–")] if place else []), *CODEC_NAMES.items()]
+
+    @property
+    def codecs(self) -> list[SelectField]:
+        """The four choices in their order."""
+        return [self.codec1, self.codec2, self.codec3, self.codec4]
+
+    def given(self) -> dict[str, Any]:
+        """The fields as the service takes them."""
+        fields = {name: value for name, value in super().given().items() if not name.startswith("codec")}
+        chosen = [field.data for field in self.codecs if field.data]
+        return {**fields, "user_id": self.user_id.data or None, "codec_preferences": chosen}
+
+
+def filled(row: Any) -> dict[str, Any]:
+    """What the forms show for a stored phone."""
+    codecs = row.codec_preferences + [""] * len(CODECS)
+    shown = {f"codec{place}": codecs[place - 1] for place in range(1, 5)}
+    for when in FORWARDS:
+        destination = row.forward(when).destination or ""
+        shown[f"forward_{when}_destination"] = destination.removeprefix("extension:")
+    return shown
+
+
+class NewPhoneForm(FlaskForm):  # type: ignore[misc]
+    """A new phone: two fields are enough."""
+
+    number = StringField(_("Number"), [DataRequired(), Plain(6)], [strip], render_kw=DIGITS)
+    display_name = StringField(_("Name"), [DataRequired(), Plain(79)], [strip])
+    user_id = SelectField(_("Belongs to"), choices=())
+    email = EmailField(_("E-mail address"), [Plain(254)], [strip])
+    sip_password = StringField(_("Password of the phone"), [Length(max=64)], render_kw={"autocomplete": "off"})
+    transport = SelectField(_("Transport"), choices=TRANSPORTS, default=Transport.ANY.value)
+    pickup_group = StringField(_("Pickup group"), [Plain(20)], [strip])
+    language = SelectField(_("Language of the announcements"), choices=LANGUAGES)
+
+    def __init__(self, *args: Any, people: list[tuple[str, str]] | None = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.user_id.choices = [("", _("Nobody in particular")), *(people or [])]
+
+    def given(self) -> dict[str, Any]:
+        """The fields as the service takes them; an empty password is generated."""
+        fields = {name: value for name, value in self.data.items() if name != "csrf_token"}
+        if not fields["sip_password"]:
+            del fields["sip_password"]
+        return {**fields, "user_id": self.user_id.data or None}
+
+
+class BulkForm(FlaskForm):  # type: ignore[misc]
+    """Many phones at once."""
+
+    count = IntegerField(_("How many phones?"), [DataRequired(), NumberRange(1, 500)], default=5)
+    first_number = StringField(_("First number"), [DataRequired(), Plain(6)], [strip], render_kw=DIGITS)
+    name_pattern = StringField(_("Names"), [Plain(70)], [strip])
+    pickup_group = StringField(_("Pickup group"), [Plain(20)], [strip])
+
+
+class RevealForm(FlaskForm):  # type: ignore[misc]
+    """Who wants to see a password proves who it is."""
+
+    account_password = PasswordField(
+        _("Your own password"),
+        [DataRequired(), Length(max=200)],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+class ImportForm(FlaskForm):  # type: ignore[misc]
+    """A CSV file."""
+
+    file = FileField(
+        _("CSV file"), [FileRequired(_("Choose a file first."))], render_kw={"accept": ".csv,text/csv,text/plain"}
+    )
