@@ -127,7 +127,7 @@ class Applier:
                 if reload_of(file) in modules
             ]
             if way and loading:
-                loading.finish()
+                loading.finish(changed)
                 for expectation in wanted:
                     way.confirm(expectation)
         except BaseException:

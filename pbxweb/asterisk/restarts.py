@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterable
@@ -49,7 +50,8 @@ class Restarts:
     def when_idle(self, start: Callable[[], object]) -> bool:
         """Stop Asterisk and ``start`` it again, if something waits for that and no call is up; was it done?
 
-        Raises AmiError or ControlError when Asterisk does not answer, and what ``start`` raises.
+        New calls are refused from the moment in which it begins to stop. Raises AmiError when Asterisk does not answer,
+        and what ``start`` raises.
         """
         files = self.pending()
         way = self._running.way() if files else None
@@ -57,9 +59,13 @@ class Restarts:
             return False
         log.info("Asterisk is restarted for %s", ", ".join(files))
         born = self._born()
-        control.ask(self._layout.control_socket, "core stop gracefully")
-        if born is not None:
-            process.wait_gone(born[0], END_SECONDS)
+        if born is None:
+            return False
+        # It ends before it has answered.
+        with contextlib.suppress(control.ControlError):
+            control.ask(self._layout.control_socket, "core stop gracefully")
+        if not process.wait_gone(born[0], END_SECONDS):
+            return False
         start()
         return True
 

@@ -129,9 +129,11 @@ class Loading:
         """Return when Asterisk has answered, whatever it said."""
         self._thread.join()
 
-    def finish(self) -> None:
-        """Return when all is reloaded. Raises AmiError."""
+    def finish(self, files: Iterable[str]) -> None:
+        """Return when all is reloaded. Raises Refused, which names ``files``, when it is not, and AmiError."""
         self.wait()
+        if isinstance(self._error, AmiFailed):
+            raise Refused(_unread(", ".join(files))) from self._error
         if self._error is not None:
             raise self._error
 
@@ -142,4 +144,8 @@ def _not_taken(missing: verify.NotTaken) -> Any:
             "Asterisk did not take over “%(name)s”, so everything is as it was before. Check what was entered there.",
             name=missing.name,
         )
-    return gettext("Asterisk could not read the new %(file)s, so everything is as it was before.", file=missing.file)
+    return _unread(missing.file)
+
+
+def _unread(file: str) -> Any:
+    return gettext("Asterisk could not read the new %(file)s, so everything is as it was before.", file=file)
