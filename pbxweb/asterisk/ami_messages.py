@@ -18,13 +18,6 @@ _FORBIDDEN = re.compile(r"[\r\n\0]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _UNESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
-# A channel in an event: these headers in this order, after a prefix ("", "Dest", "Parkee" …).
-_SNAPSHOT = (
-    "Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum",
-    "ConnectedLineName", "Language", "AccountCode", "Context", "Exten", "Priority", "Uniqueid", "Linkedid",
-)  # fmt: skip
-_REPEATED = frozenset({"Variable", "ChanVariable"})
-
 # Asterisk refuses a longer line of an action ("line too long", seen on 22.10.1).
 LONGEST_LINE = 1022
 
@@ -125,13 +118,13 @@ def moment(text: str) -> datetime | None:
         return None
 
 
-def parse(block: bytes) -> dict[str, str | tuple[str, ...]]:
-    """The headers of one message, without the empty line that ends it.
+def parse(block: str) -> dict[str, str | tuple[str, ...]]:
+    """The headers of one message, given without the empty line that ends it.
 
-    Bytes that are not UTF-8 become U+FFFD; a line without a colon is kept under the name ``""``.
+    A line without a colon is kept under the name ``""``.
     """
     headers: dict[str, str | tuple[str, ...]] = {}
-    for line in block.decode("utf-8", "replace").split("\r\n"):
+    for line in block.split("\r\n"):
         name, colon, value = line.partition(":")
         if not colon:
             if not line:
@@ -145,29 +138,6 @@ def parse(block: bytes) -> dict[str, str | tuple[str, ...]]:
         else:
             headers[name] = (*((before,) if isinstance(before, str) else before), value)
     return headers
-
-
-def genuine(headers: Mapping[str, str | tuple[str, ...]], stamped: bool) -> bool:
-    """Whether an event is one that Asterisk made, and not one that a caller's number has changed or made.
-
-    A SIP address can carry ``%0d%0a`` in its number, which Asterisk (22.10.1) writes into its events as it is: a caller
-    adds headers, or whole events. But a number has at most 79 characters, too few to complete the block of headers in
-    whose middle it stands and to begin another event as Asterisk begins it. ``stamped``: this connection's events
-    have a Timestamp.
-    """
-    names = list(headers)
-    begin = ("Event", "Privilege", "Timestamp") if stamped and headers["Event"] != "FullyBooted" else ("Event",)
-    if tuple(names[: len(begin)]) != begin or "" in headers:
-        return False
-    for number, name in enumerate(names):
-        value = headers[name]
-        if not isinstance(value, str) and name not in _REPEATED:
-            return False
-        if name.endswith("ChannelState"):
-            prefix, first = name[: -len("ChannelState")], number - 1
-            if first < 0 or names[first : first + len(_SNAPSHOT)] != [prefix + one for one in _SNAPSHOT]:
-                return False
-    return True
 
 
 def encode(headers: Iterable[tuple[str, HeaderValue]]) -> bytes:

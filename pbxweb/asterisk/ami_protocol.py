@@ -15,6 +15,7 @@ from typing import Any
 
 from asterisk.manager import Manager
 
+from pbxweb.asterisk.ami_guard import LONGEST, genuine, repaired, unfinished
 from pbxweb.asterisk.ami_messages import (
     AmiError,
     AmiFailed,
@@ -24,7 +25,6 @@ from pbxweb.asterisk.ami_messages import (
     NotConnected,
     Response,
     encode,
-    genuine,
     parse,
 )
 
@@ -76,6 +76,7 @@ class HealedManager(Manager):  # type: ignore[misc]
         self._ended = False
         self._reader = threading.Thread(target=self._receive_data, name="ami-reader", daemon=True)
         self._stamped = False
+        self._torn = ""
         self.received = 0
         self.title = ""
         self.version = ""
@@ -174,10 +175,10 @@ class HealedManager(Manager):  # type: ignore[misc]
                 start = max(0, len(buffer) - 3)
                 buffer += data
                 while (end := buffer.find(b"\r\n\r\n", start)) >= 0:
-                    block = bytes(buffer[:end])
+                    block = buffer[:end].decode("utf-8", "replace")
                     del buffer[: end + 4]
                     start = 0
-                    self._deliver(parse(block))
+                    self._deliver(block)
                 if len(buffer) > LARGEST_MESSAGE:
                     reason = "a message from Asterisk never ended"
                     break
@@ -185,25 +186,40 @@ class HealedManager(Manager):  # type: ignore[misc]
             reason = f"reading failed: {error.strerror or error}"
         self._end(reason)
 
-    def _deliver(self, headers: Mapping[str, Any]) -> None:
+    def _deliver(self, block: str) -> None:
+        """Hand one message to its owner; an event that a caller's number has torn apart is put together first."""
+        if self._torn:
+            block, self._torn = f"{self._torn}\r\n\r\n{block}", ""
+        headers = parse(block)
         if "Response" in headers and "Event" not in headers:
             self._answer(Response(headers))
             return
-        self._stamped = self._stamped or ("Timestamp" in headers and "Privilege" in headers)
-        listed = "ActionID" in headers and headers["ActionID"] in self._waiting
-        if "Event" not in headers or not genuine(headers, self._stamped and not listed):
+        if not self._genuine(headers):
+            if unfinished(block) and len(block) < LONGEST:
+                self._torn = block
+                return
+            headers = parse(repaired(block))
+        if not self._genuine(headers):
             log.warning("dropped what a caller made of an event: %.200r", headers)
-            if not listed and headers.get("Event") != "Status":
+            if headers.get("ActionID") not in self._waiting:
                 self._on_damage()
             return
-        event = Event(headers)
+        self._event(Event(headers))
+
+    def _genuine(self, headers: Mapping[str, Any]) -> bool:
+        if "Event" not in headers:
+            return False
+        self._stamped = self._stamped or ("Timestamp" in headers and "Privilege" in headers)
+        listed = "ActionID" in headers and headers["ActionID"] in self._waiting
+        return genuine(headers, self._stamped and not listed)
+
+    def _event(self, event: Event) -> None:
         if event.name in IGNORED_EVENTS:
             return
-        waiting = self._waiting.get(event.action_id) if "ActionID" in headers else None
+        waiting = self._waiting.get(event.action_id) if "ActionID" in event.headers else None
         if waiting is None or not waiting.is_list:
             self._on_event(event)
-            return
-        if event.get("EventList") in ("Complete", "complete", "cancelled", "Cancelled"):
+        elif event.get("EventList").lower() in ("complete", "cancelled"):
             waiting.done.set()
         else:
             waiting.events.append(event)

@@ -52,7 +52,7 @@ class SipPhone:
         own = f"sip:{self.number}@127.0.0.1"
         target = f"sip:{number}@127.0.0.1:{self.server[1]}"
         extra = f"Contact: <{self.contact}>\r\n" + (f"P-Asserted-Identity: {asserted}\r\n" if asserted else "")
-        text = self._request("INVITE", target, own, target, call_id, 1, extra, self._sdp(), name)
+        text = self._request("INVITE", target, own, target, call_id, 1, extra, self._sdp(), name, branch=call_id)
         self.dialogs[call_id] = {"own": own, "peer": target, "target": target, "side": "caller", "name": name}
         self._send(text)
         return call_id
@@ -84,9 +84,16 @@ class SipPhone:
     def hang_up(self, call_id: str = "") -> None:
         """End the call."""
         call_id = call_id or next(iter(self.dialogs), "")
-        if call_id:
-            self._in_dialog(call_id, "BYE")
-            self.dialogs.pop(call_id, None)
+        dialog = self.dialogs.get(call_id)
+        if dialog is None:
+            return
+        if dialog["side"] == "caller" and "peer_tag" not in dialog:
+            own, peer, name = dialog["own"], dialog["peer"], dialog["name"]
+            self._send(self._request("CANCEL", peer, own, peer, call_id, 1, name=name, branch=call_id))
+            self._await(call_id, 487)
+            return
+        self._in_dialog(call_id, "BYE")
+        self.dialogs.pop(call_id, None)
 
     def close(self) -> None:
         """Put the phone away (without signing out)."""
@@ -101,15 +108,15 @@ class SipPhone:
 
     def _request(
         self, method: str, target: str, own: str, peer: str, call_id: str, seq: int,
-        extra: str = "", body: str = "", name: str = "", tags: tuple[str, str] = ("", ""),
+        extra: str = "", body: str = "", name: str = "", tags: tuple[str, str] = ("", ""), branch: str = "",
     ) -> str:  # fmt: skip
         own_tag, peer_tag = tags[0] or call_id[:8], f";tag={tags[1]}" if tags[1] else ""
         shown = f'"{name}" ' if name else ""
         kind = "Content-Type: application/sdp\r\n" if body else ""
         return (
             f"{method} {target} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bK{uuid.uuid4().hex}\r\nMax-Forwards: 70\r\n"
-            f"From: {shown}<{own}>;tag={own_tag}\r\nTo: <{peer}>{peer_tag}\r\nCall-ID: {call_id}\r\n"
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bK{branch or uuid.uuid4().hex}\r\n"
+            f"Max-Forwards: 70\r\nFrom: {shown}<{own}>;tag={own_tag}\r\nTo: <{peer}>{peer_tag}\r\nCall-ID: {call_id}\r\n"
             f"CSeq: {seq} {method}\r\nUser-Agent: {self.agent}\r\n{extra}{kind}"
             f"Content-Length: {len(body.encode())}\r\n\r\n{body}"
         )
