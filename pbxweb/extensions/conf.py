@@ -80,6 +80,7 @@ class ExtensionConf:
         _require(_NUMBER.fullmatch(self.number), "number", "must be two to eight digits")
         _require(self.number not in RESERVED_NUMBERS, "number", "700 to 720 are for parking calls")
         check_text(self.display_name, "display_name")
+        _require(self.display_name, "display_name", "must not be empty")
         size = len(self.display_name.encode())
         _require(size <= LONGEST_NAME, "display_name", f"is {size} bytes long; phones show at most {LONGEST_NAME}")
         _require(_DIGEST.fullmatch(self.digest), "digest", "must be an MD5 digest in small letters")

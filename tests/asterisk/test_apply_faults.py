@@ -159,7 +159,7 @@ def test_a_connection_cut_in_the_middle_changes_nothing(house: House, action: by
             with pytest.raises(Unavailable, match="stopped answering"):
                 house.rename("201", "Cut off")
             proxy.trigger = b""
-            assert proxy.cuts == 1
+            assert proxy.cuts >= 1
             assert until(lambda: link.connected)
     finally:
         house.applier.link = house.pbx.ami
