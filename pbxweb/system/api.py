@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from flask import current_app, request
 
@@ -29,6 +31,9 @@ from pbxweb.system.schemas import (
     TrailAnswer,
     UndoneAnswer,
 )
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 device = blueprint("system", "The device itself")
 first_run = blueprint("setup", "The first run of a new device")
@@ -131,9 +136,21 @@ def get_audit(query: dict[str, Any]) -> dict[str, Any]:
     return {"data": rows, "next": rows[-1]["id"] if found.more else None}
 
 
+def _only_once(view: Callable[P, R]) -> Callable[P, R]:
+    """Say that the first run is over before anything else is looked at."""
+
+    @wraps(view)
+    def once(*args: P.args, **kwargs: P.kwargs) -> R:
+        setup.demand_new()
+        return view(*args, **kwargs)
+
+    return once
+
+
 @first_run.route("", methods=["POST"])
 @public
 @limited("login")
+@_only_once
 @first_run.arguments(SetupRequest)
 @first_run.response(201, SetupAnswer)
 @refusals(first_run, 403, 409)

@@ -94,7 +94,7 @@ def cleaned(given: Mapping[str, Any]) -> dict[str, Any]:
         elif name == "area_code" and not _is_area_code(text):
             wrong["areaCode"] = gettext("Write the area code in digits, like 030. Leave it empty if there is none.")
         elif name == "digits" and text not in map(str, DIGITS):
-            wrong[name] = gettext("Choose two, three or four digits.")
+            wrong["numberPlan"] = gettext("Choose two, three or four digits.")
         elif name == "tone_zone" and text not in TONE_ZONES:
             wrong["toneZone"] = gettext("Choose one of the listed tones.")
         else:

@@ -139,7 +139,7 @@ class SetupRequest(Camel):
     last_name = fields.String(load_default="", validate=validate.Length(max=100))
     country = fields.String(required=True, validate=validate.Length(equal=2))
     area_code = fields.String(load_default="", validate=validate.Length(max=20))
-    digits = fields.Integer(load_default=3, validate=validate.OneOf(DIGITS))
+    digits = fields.Integer(data_key="numberPlan", load_default=3, validate=validate.OneOf(DIGITS))
     phones = fields.Integer(load_default=0, validate=validate.Range(0, MOST_PHONES))
 
 
@@ -169,7 +169,7 @@ class DecisionsAnswer(Camel):
     language = fields.String(validate=validate.OneOf(["de", "en"]))
     country = fields.String()
     area_code = fields.String()
-    digits = fields.Integer()
+    digits = fields.Integer(data_key="numberPlan")
     tone_zone = fields.String()
 
 
@@ -179,5 +179,5 @@ class DecisionsRequest(Camel):
     language = fields.String(validate=validate.OneOf(["de", "en"]))
     country = fields.String(validate=validate.Length(equal=2))
     area_code = fields.String(validate=validate.Length(max=20))
-    digits = fields.Integer(validate=validate.OneOf(DIGITS))
+    digits = fields.Integer(data_key="numberPlan", validate=validate.OneOf(DIGITS))
     tone_zone = fields.String(validate=validate.Length(max=10))

@@ -99,10 +99,15 @@ def _plain(code: str) -> bytes:
     return "".join(c for c in code.upper() if c.isalnum()).encode()
 
 
-def demand_code(given: str) -> None:
-    """Raise Forbidden unless ``given`` is this device's code, and Conflict when the first run is over."""
+def demand_new() -> None:
+    """Raise Conflict when somebody can sign in already."""
     if has_people():
         raise Conflict(gettext("This device is set up already. Sign in instead."))
+
+
+def demand_code(given: str) -> None:
+    """Raise Forbidden unless ``given`` is this device's code, and Conflict when the first run is over."""
+    demand_new()
     if not is_code(given):
         raise Forbidden(gettext("This is not the code of this device. It was printed where pbxweb was started."))
 

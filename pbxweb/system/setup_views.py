@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -149,7 +150,10 @@ def place() -> Response:
     step = setup.step()
     if step is Step.DONE:
         abort(404)
-    form = PlaceForm() if request.method == "POST" else filled(PlaceForm, house.house())
+    now = house.house()
+    if not now.country:
+        now = replace(now, country=_guessed_country())
+    form = PlaceForm() if request.method == "POST" else filled(PlaceForm, now)
     if form.is_submitted() and form.validate():
         chosen = language()
         values = {name: form[name].data for name in ("country", "area_code", "digits")}
@@ -160,6 +164,15 @@ def place() -> Response:
         else:
             return redirect(url_for("setup.phones"), 303)
     return _show("place", 4, 422 if form.is_submitted() else 200, form=form)
+
+
+def _guessed_country() -> str:
+    """The country that the browser speaks of (``de-CH``), else the one of the language."""
+    for tag in request.accept_languages.values():
+        region = tag.replace("_", "-").partition("-")[2].upper()
+        if len(region) == 2:
+            return region
+    return {"de": "DE"}.get(language(), "")
 
 
 @views.route("/phones", methods=["GET", "POST"])

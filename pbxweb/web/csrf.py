@@ -16,3 +16,5 @@ def csrf_token() -> str:
 def init_app(app: Any) -> None:
     """Make ``csrf_token()`` known to every template of ``app``."""
     app.jinja_env.globals["csrf_token"] = csrf_token
+    # Flask-WTF offers its own to every template; the later word counts.
+    app.context_processor(lambda: {"csrf_token": csrf_token})
