@@ -171,7 +171,7 @@ class ApiClient:
 
 @pytest.fixture
 def api(app: Flask, person: Callable[..., Person]) -> Callable[..., ApiClient]:
-    """Makes programs: ``api("admin")`` for a new person of that role, ``api(of=someone)``, ``api()`` without a token."""
+    """Makes programs: ``api("admin")`` for a new person, ``api(of=someone)``, ``api()`` without a token."""
 
     def make(role: str = "", *, of: Person | None = None) -> ApiClient:
         someone = of or (person(role) if role else None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from flask import Request, abort
 from flask_smorest import Blueprint
@@ -12,6 +13,8 @@ from webargs.flaskparser import FlaskParser
 
 from pbxweb.api.paging import Problem
 
+View = TypeVar("View", bound=Callable[..., Any])
+
 PREFIX = "/api/v1"
 
 
@@ -19,7 +22,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-class StrictParser(FlaskParser):  # type: ignore[misc]
+class StrictParser(FlaskParser):
     """webargs with the contract's 400, and with an answer for every body that is not plain JSON."""
 
     DEFAULT_VALIDATION_STATUS = 400
@@ -43,8 +46,16 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = StrictParser()
 
+    if TYPE_CHECKING:  # the library has no types
 
-def blueprint(room: str, description: str, path: str | None = None) -> Any:
+        def route(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def arguments(self, schema: Any, **options: Any) -> Callable[[View], View]: ...
+        def response(self, status: int, schema: Any = None, **options: Any) -> Callable[[View], View]: ...
+        def alt_response(self, status: int, **options: Any) -> Callable[[View], View]: ...
+        def doc(self, **options: Any) -> Callable[[View], View]: ...
+
+
+def blueprint(room: str, description: str, path: str | None = None) -> ApiBlueprint:
     """A blueprint ``api_<room>`` at ``/api/v1/<path>`` (default: the room's name).
 
     Decorate a route from the outside in: ``@bp.route``, ``@requires``/``@public``, ``@limited``, ``@bp.arguments``,
@@ -54,14 +65,14 @@ def blueprint(room: str, description: str, path: str | None = None) -> Any:
     return ApiBlueprint(f"api_{room}", __name__, url_prefix=url, description=description)
 
 
-def refusals(bp: Any, *statuses: int) -> Any:
+def refusals(bp: ApiBlueprint, *statuses: int) -> Callable[[View], View]:
     """Decorator: document that a route may answer ``statuses`` as problem documents.
 
     What follows from the route itself comes without it: 400, 413 and 415 for input, 401 and 403 by its permission, 404
     for ids in the path, 429 always, and for what changes something 422 and 503.
     """
 
-    def decorate(view: Any) -> Any:
+    def decorate(view: View) -> View:
         for status in sorted(set(statuses)):
             view = bp.alt_response(status, schema=Problem, content_type="application/problem+json")(view)
         return view

@@ -79,7 +79,8 @@ def _pages() -> Blueprint:
         response = Response(_text(current_app._get_current_object()), mimetype="application/json")  # type: ignore[attr-defined]
         response.headers["Cache-Control"] = "no-cache"
         response.add_etag()
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        return response
 
     @pages.get("/docs")
     @public

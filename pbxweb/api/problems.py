@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from pbxweb.security.errors import Conflict, Invalid, Refused
+from pbxweb.security.errors import Conflict, Invalid, Refused, TooMany
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -50,7 +50,7 @@ def problem(
     }
     if errors:
         body["errors"] = [{"field": name, "message": text} for name, text in errors.items()]
-    response = Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/problem+json")
+    response = Response(json.dumps(body), status, mimetype="application/problem+json")
     response.headers.extend(headers or {})
     return response
 
@@ -62,7 +62,11 @@ def of_refusal(refusal: Refused) -> Response:
         errors = refusal.fields
     elif isinstance(refusal, Conflict) and refusal.field:
         errors = {refusal.field: str(refusal)}
-    return problem(refusal.status, refusal.kind, str(refusal), errors=errors)
+    if isinstance(refusal, TooMany):
+        seconds = refusal.retry_after
+        return problem(429, refusal.kind, str(refusal), headers={"Retry-After": str(seconds)}, retryAfter=seconds)
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
+    return problem(refusal.status, refusal.kind, str(refusal), errors=errors, headers=headers)
 
 
 def _flat(messages: Any, path: str = "") -> dict[str, str]:

@@ -51,7 +51,7 @@ def _protect(csrf: Any) -> None:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up the visit's cookie and refuse (StaleForm, 400) every page request that changes something without a token."""
+    """Set up the visit's cookie, and refuse (StaleForm) page requests that change something without a token."""
     key = app.secret_key if isinstance(app.secret_key, bytes) else str(app.secret_key).encode()
     app.session_interface = Cookie(sha256(b"cookie" + key).hexdigest()[:8], settings.https)
     app.config.update(

@@ -28,7 +28,16 @@ _working = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 _waiting = threading.BoundedSemaphore(WAITING)
 
 # The heart of what people choose: passwords built around one of these count it as a single character.
-COMMON = ["password", "passwort", "kennwort", "geheim", "qwertz", "qwerty", "asdfgh", "yxcvbn", "zxcvbn", "iloveyou", "ichliebedich", "hallo", "hello", "welcome", "willkommen", "admin", "administrator", "letmein", "master", "monkey", "dragon", "sunshine", "princess", "football", "fussball", "baseball", "shadow", "superman", "batman", "michael", "thomas", "andreas", "schatz", "schalke", "bayern", "borussia", "dortmund", "hamburg", "berlin", "muenchen", "sommer", "winter", "herbst", "fruehling", "summer", "spring", "autumn", "trustno1", "starwars", "computer", "internet", "telefon", "telephone", "asterisk", "pbxweb", "raspberry", "server", "secret", "changeme", "default", "guest", "root", "test", "user", "login", "office", "firma", "company", "phone", "familie", "family", "lovely", "forever", "freedom", "whatever", "flower", "blume", "schmetterling", "mausi", "hase", "baby", "angel", "jordan", "harley", "ranger", "daniel", "alexander", "christian", "sebastian", "stefan", "martin", "peter", "klaus", "nadine", "sabine", "nicole", "julia", "jessica", "jennifer"]
+COMMON = """
+    password passwort kennwort geheim qwertz qwerty asdfgh yxcvbn zxcvbn iloveyou ichliebedich hallo hello welcome
+    willkommen admin administrator letmein master monkey dragon sunshine princess football fussball baseball
+    shadow superman batman michael thomas andreas schatz schalke bayern borussia dortmund hamburg berlin muenchen
+    sommer winter herbst fruehling summer spring autumn trustno1 starwars computer internet telefon telephone
+    asterisk pbxweb raspberry server secret changeme default guest root test user login office firma company phone
+    familie family lovely forever freedom whatever flower blume schmetterling mausi hase baby angel jordan harley
+    ranger daniel alexander christian sebastian stefan martin peter klaus nadine sabine nicole julia jessica
+    jennifer
+""".split()  # noqa: SIM905 - easier to read and to extend than a list of quotes
 RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertzuiop", "qwertyuiop", "asdfghjkl", "yxcvbnm", "zxcvbnm")
 
 
@@ -92,7 +101,7 @@ def outdated(hashed: str) -> bool:
 
 
 def _shortened(text: str) -> str:
-    for word in COMMON:
+    for word in sorted(COMMON, key=len, reverse=True):
         text = text.replace(word, word[0])
     for run in (*RUNS, *(r[::-1] for r in RUNS)):
         for size in range(len(run), 2, -1):

@@ -57,17 +57,25 @@ def digest(secret: str) -> str:
 def open_page(user_id: str, settings: Settings, address: str, client: str) -> Opened:
     """Add the row of a browser that has just proved who it is. The caller commits."""
     secret = secrets.token_urlsafe(32)
-    row = _add(user_id, PAGE, digest(secret), timedelta(hours=settings.session_hours), address, client)
+    row = _add(user_id, PAGE, digest(secret), timedelta(hours=settings.session_hours), address=address, client=client)
     return Opened(row.id, secret)
 
 
-def open_api(user_id: str, secret_hash: str, address: str, client: str, row_id: str) -> SignIn:
+def open_api(user_id: str, secret_hash: str, *, address: str, client: str, row_id: str) -> SignIn:
     """Add the row of an API client whose first refresh token has the hash ``secret_hash``. The caller commits."""
-    return _add(user_id, API, secret_hash, timedelta(days=REFRESH_DAYS), address, client, row_id)
+    lifetime = timedelta(days=REFRESH_DAYS)
+    return _add(user_id, API, secret_hash, lifetime, address=address, client=client, row_id=row_id)
 
 
 def _add(
-    user_id: str, kind: str, secret_hash: str, lifetime: timedelta, address: str, client: str, row_id: str | None = None
+    user_id: str,
+    kind: str,
+    secret_hash: str,
+    lifetime: timedelta,
+    *,
+    address: str,
+    client: str,
+    row_id: str | None = None,
 ) -> SignIn:
     now = utcnow()
     db.session.execute(delete(SignIn).where(SignIn.expires_at < now))

@@ -68,7 +68,7 @@ class PersonForm(Base):
     first_name = StringField(_("First name"), [Plain(100)], render_kw={"autocomplete": "off"})
     last_name = StringField(_("Last name"), [Plain(100)], render_kw={"autocomplete": "off"})
     email = StringField(_("E-mail address"), [NEEDED, Plain(254)], render_kw={"type": "email", "autocomplete": "off"})
-    language = SelectField(_("Language"), choices=_languages)
+    language = SelectField(_("Language"), choices=_languages, default="")
     timezone = StringField(_("Time zone"), [Plain(64)], render_kw={"list": "timezones", "autocomplete": "off"})
 
 

@@ -71,7 +71,8 @@ def cleaned(values: Mapping[str, Any]) -> dict[str, str]:
 
     Raises Invalid with every field that is wrong, by its API name.
     """
-    clean = {name: normal_email(value) if name == "email" else str(value).strip() for name, value in values.items()}
+    texts = {name: "" if value is None else str(value).strip() for name, value in values.items()}
+    clean = {name: normal_email(value) if name == "email" else value for name, value in texts.items()}
     faults = {API_NAMES.get(name, name): fault for name, value in clean.items() if (fault := CHECKS[name](value))}
     if faults:
         raise Invalid(faults)

@@ -63,7 +63,7 @@ def create() -> Response:
         try:
             if form.invite.data == "link":
                 return _show_link(*service.invite_user(actor(), **data), invited=True)
-            user = service.create_user(actor(), **data, password=form.password.data)
+            user = service.create_user(actor(), **data, password=form.password.data or "")
             from flask_babel import gettext
 
             return done(gettext("%(name)s can sign in now.", name=user.name), url_for("people.index"))

@@ -112,10 +112,11 @@ def test_an_access_token_dies_with_its_time(app: Flask, api: Api, admin: Person)
 
     client = api(of=admin)
     with app.app_context():
-        claims = jwt.decode(client.token, options={"verify_signature": False})
-        late = {**claims, "exp": utcnow() - timedelta(seconds=1)}
-        assert _me(api, jwt.encode(late, tokens._key(), "HS256")) == 401
-        assert _me(api, jwt.encode(claims, tokens._key(), "HS256")) == 200
+        key = tokens._key()
+    claims = jwt.decode(client.token, options={"verify_signature": False})
+    late = {**claims, "exp": utcnow() - timedelta(seconds=1)}
+    assert _me(api, jwt.encode(late, key, "HS256")) == 401
+    assert _me(api, jwt.encode(claims, key, "HS256")) == 200
 
 
 @pytest.mark.parametrize("change", [{"status": "suspended"}, {"status": "inactive"}, {"deleted_at": utcnow()}])
