@@ -116,8 +116,8 @@ class SipPhone:
         return (
             f"{method} {target} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch=z9hG4bK{branch or uuid.uuid4().hex}\r\n"
-            f"Max-Forwards: 70\r\nFrom: {shown}<{own}>;tag={own_tag}\r\nTo: <{peer}>{peer_tag}\r\nCall-ID: {call_id}\r\n"
-            f"CSeq: {seq} {method}\r\nUser-Agent: {self.agent}\r\n{extra}{kind}"
+            f"Max-Forwards: 70\r\nFrom: {shown}<{own}>;tag={own_tag}\r\nTo: <{peer}>{peer_tag}\r\n"
+            f"Call-ID: {call_id}\r\nCSeq: {seq} {method}\r\nUser-Agent: {self.agent}\r\n{extra}{kind}"
             f"Content-Length: {len(body.encode())}\r\n\r\n{body}"
         )
 
