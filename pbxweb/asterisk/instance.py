@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pbxweb.asterisk.layout import Layout, Tree
 
 DOCUMENTATION = "core-en_US.xml"
+NAMED_DOCUMENTATION = ("application", "function", "manager")
 # The prompts of a language, as the packages of several years name their folders: the first that is there is used.
 PROMPTS = {"en": ("en_US_f_Allison", "en_US", "en"), "de": ("de", "de_DE")}
 LINKED = ("rest-api", "static-http", "firmware")
@@ -84,7 +85,10 @@ def _documentation(folder: Path, source: Path) -> None:
     if trimmed.exists() and trimmed.stat().st_mtime_ns == stamp:
         return
     root = ElementTree.parse(source).getroot()  # noqa: S314 - comes with the signed package
-    for element in [child for child in root if child.tag != "configInfo"]:
-        root.remove(element)
+    for element in list(root):
+        if element.tag in NAMED_DOCUMENTATION:
+            element[:] = []  # its name must be there, or every start warns of it
+        elif element.tag != "configInfo":
+            root.remove(element)
     write_atomic(trimmed, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
     os.utime(trimmed, ns=(stamp, stamp))
