@@ -45,12 +45,10 @@ class Instant(fields.DateTime):
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **more: Any) -> Any:
-        try:
-            moment = super()._deserialize(value, attr, data, **more)
-        except (OverflowError, ValueError) as error:
-            if isinstance(error, ValidationError):
-                raise
-            raise self.make_error("invalid", input=value, obj_type="datetime") from error
+        moment = super()._deserialize(value, attr, data, **more)
         if moment.tzinfo is None:
             raise ValidationError("Give the time zone too, for example 2026-01-15T10:30:00Z.")
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError as error:
+            raise self.make_error("invalid", input=value, obj_type="datetime") from error

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from flask_smorest import Api
 
 from pbxweb.api import problems
-from pbxweb.api.blueprint import PREFIX
+from pbxweb.api.blueprint import PREFIX, ApiBlueprint
 from pbxweb.api.paging import Problem
 from pbxweb.security.guard import PUBLIC, access_of, public
 from pbxweb.security.roles import PERMISSIONS, Role, Scope
+
+_making = threading.Lock()
 
 METHODS = ("get", "post", "put", "patch", "delete")
 JSON_LIMIT = 1024 * 1024
@@ -36,10 +39,28 @@ REASONS = {
 
 
 class HouseApi(Api):  # type: ignore[misc]
-    """flask-smorest without its own error answers: errors are problem documents, see ``problems.py``."""
+    """flask-smorest without its own error answers (see ``problems.py``), and described only when somebody asks."""
+
+    def __init__(self, app: Flask, **more: Any) -> None:
+        self._undescribed: list[ApiBlueprint] = []
+        super().__init__(app, **more)
 
     def _register_error_handlers(self) -> None:
         return
+
+    def register_blueprint(self, blp: ApiBlueprint, **options: Any) -> None:
+        """Open the routes of ``blp``. Its description waits, because making it takes as long as the rest of a start."""
+        self._app.register_blueprint(blp, **options)
+        self._undescribed.append(blp)
+
+    def described(self) -> dict[str, Any]:
+        """The document as the library makes it, of all blueprints."""
+        while self._undescribed:
+            blp = self._undescribed.pop(0)
+            blp.register_views_in_doc(self, self._app, self.spec, name=blp.name, parameters=None)
+            self.spec.tag({"name": blp.name, "description": blp.description})
+        spec: dict[str, Any] = self.spec.to_dict()
+        return spec
 
 
 def init_app(app: Flask) -> Any:
@@ -92,15 +113,20 @@ def _pages() -> Blueprint:
 
 
 def _text(app: Flask) -> str:
-    text: str | None = app.extensions.get("pbxweb.openapi")
-    if text is None:
-        text = app.extensions["pbxweb.openapi"] = json.dumps(document(app))
-    return text
+    return json.dumps(document(app))
 
 
 def document(app: Flask) -> dict[str, Any]:
     """The OpenAPI document of ``app``: what the schemas say, plus who may call it and how each route can refuse."""
-    spec: dict[str, Any] = app.extensions["pbxweb.api"].spec.to_dict()
+    with _making:
+        spec: dict[str, Any] | None = app.extensions.get("pbxweb.openapi")
+        if spec is None:
+            spec = app.extensions["pbxweb.openapi"] = _document(app)
+    return spec
+
+
+def _document(app: Flask) -> dict[str, Any]:
+    spec: dict[str, Any] = app.extensions["pbxweb.api"].described()
     components = spec["components"].setdefault("responses", {})
     components.clear()
     for status, reason in REASONS.items():

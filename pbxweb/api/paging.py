@@ -6,6 +6,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from pbxweb.api.fields import Text
+
 
 class Camel(Schema):
     """Base of all schemas: snake_case in Python, camelCase on the wire. Unknown input is refused."""
@@ -24,7 +26,7 @@ class PageQuery(Camel):
 
     page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
-    search = fields.String(load_default="", validate=validate.Length(max=200))
+    search = Text(load_default="", max_length=200)
 
 
 class Meta(Camel):
