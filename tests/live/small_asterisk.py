@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from pbxweb.asterisk import ami_events
+from pbxweb.asterisk.layout import Tree, private_tree
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 SECRET = "only-for-this-test"
@@ -55,9 +56,9 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
         return int(probe.getsockname()[1])
 
 
-def engine_dir() -> Path:
-    """The folder of the unpacked Asterisk."""
-    return Path(os.environ.get("PBXWEB_ENGINE_DIR") or CHECKOUT / "var" / "engine")
+def engine() -> Tree:
+    """The unpacked Asterisk."""
+    return private_tree(Path(os.environ.get("PBXWEB_ENGINE_DIR") or CHECKOUT / "var" / "engine"))
 
 
 class SmallAsterisk:
@@ -72,21 +73,20 @@ class SmallAsterisk:
         self._write()
 
     def _write(self) -> None:
-        tree = engine_dir()
+        tree = engine()
+        assert tree.complete, "no Asterisk here: run `python app.py engine install` first"
         for name in ("etc", "run", "lib", "log", "spool", "data", "keys"):
             (self.root / name).mkdir()
-        share = tree / "usr/share/asterisk"
-        (self.root / "data/documentation").symlink_to(share / "documentation")
+        (self.root / "data/documentation").symlink_to(tree.share / "documentation")
         moh = self.root / "data/moh"
         moh.mkdir()
-        modules = next(tree.glob("usr/lib/*/asterisk/modules"))
         directories = {
             "astetcdir": "etc", "astvarlibdir": "lib", "astdbdir": "lib", "astkeydir": "keys", "astdatadir": "data",
             "astagidir": "lib", "astspooldir": "spool", "astrundir": "run", "astlogdir": "log", "astsbindir": "run",
         }  # fmt: skip
         files = {
             "asterisk.conf": "[directories](!)\n[directories]\n"
-            + f"astmoddir => {modules}\n"
+            + f"astmoddir => {tree.modules}\n"
             + "".join(f"{key} => {self.root / name}\n" for key, name in directories.items()),
             "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULE_NAMES.split()),
             "logger.conf": "[general]\n[logfiles]\nmessages => notice,warning,error\n",
@@ -135,11 +135,7 @@ class SmallAsterisk:
 
     def start(self) -> SmallAsterisk:
         """Start it and wait until the manager port accepts."""
-        tree = engine_dir()
-        loader = next(iter(tree.glob("usr/lib64/ld-linux-*")), None) or next(tree.glob("usr/lib/ld-linux-*"))
-        libraries = f"{next(tree.glob('usr/lib/*/asterisk/modules')).parent.parent}:{tree / 'usr/lib'}"
-        command = [str(loader), "--library-path", libraries, str(tree / "usr/sbin/asterisk")]
-        command += ["-C", str(self.root / "etc/asterisk.conf"), "-f"]
+        command = [*engine().command, "-C", str(self.root / "etc/asterisk.conf"), "-f"]
         with (self.root / "log/output").open("ab") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
