@@ -148,6 +148,7 @@ class _Watch:
         event.remove(self._session, "before_flush", self._flushing)
 
     def _flushing(self, session: Session, _context: object, _instances: object) -> None:
+        self._settle_made()
         dirty = [row for row in session.dirty if session.is_modified(row)]
         touched = [row for row in [*dirty, *session.deleted] if _tracked(row)]
         fresh = [key for row in touched if (key := _key(row)) not in self._before]
@@ -155,11 +156,16 @@ class _Watch:
         self._before.update({key: stored.get(key) for key in fresh})
         self._made += [row for row in session.new if _tracked(row)]
 
+    def _settle_made(self) -> None:
+        """Rows that an earlier flush made have their keys now, and were not there before."""
+        for row in self._made:
+            self._before.setdefault(_key(row), None)
+        self._made.clear()
+
     def images(self) -> list[RowImage]:
         """Flush what is left, and tell what happened since the watch began."""
         self._session.flush()
-        for row in self._made:
-            self._before.setdefault(_key(row), None)
+        self._settle_made()
         after = stored_rows(self._session, self._before)
         images = []
         for key, old in self._before.items():

@@ -18,7 +18,7 @@ CONTEXT = 3
 CLOSELY = 200
 
 SECRET = re.compile(
-    r"^([ +-]?[ \t]*(?:\w*(?:password|passwd|secret|digest|md5_cred|_token)\w*|pin)[ \t]*=>?[ \t]*)\S[^\n]*",
+    r"^([ +-]?[ \t]*(?:\w*(?:password|passwd|secret|digest|md5_cred|_token)\w*|pin)[ \t]*=>?)[^\n]*",
     re.MULTILINE | re.IGNORECASE,
 )
 
@@ -27,7 +27,7 @@ Block = tuple[int, int, int, int]
 
 def mask(text: str) -> str:
     """``text`` (a file, or a diff of one) with the value of every option that holds a secret replaced by ``***``."""
-    return SECRET.sub(rf"\g<1>{MASK}", text)
+    return SECRET.sub(rf"\g<1> {MASK}", text)
 
 
 def common_prefix(old: str, new: str) -> int:

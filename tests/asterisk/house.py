@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +22,12 @@ from pbxweb.extensions.models import Extension
 from pbxweb.extensions.room import room as phones_room
 from pbxweb.room import Piece, Room
 from pbxweb.security.roles import Actor, Role
+from pbxweb.settings import Settings
 from pbxweb.storage import database
 from pbxweb.storage.database import db
 from pbxweb.storage.secrets import Vault
 from pbxweb.system import conf as base_conf
+from pbxweb.system.conf import BaseConf
 from pbxweb.users.models import User
 from pbxweb.web import languages
 from tests.asterisk.pbx import Pbx
@@ -35,29 +38,28 @@ FILES = ("pjsip.conf", "extensions.conf")
 assert User.__tablename__  # the phones' owners: their table must be there
 
 
-class House:
-    """One instance below ``home``. ``extra`` are pieces of a room that can render anything, wrong things too."""
+class Office:
+    """The rooms, the applier and the database in this process. ``extra`` are pieces that can hold anything."""
 
-    def __init__(self, home: Path, engine_dir: Path) -> None:
-        self.pbx = Pbx(home, engine_dir, rtp_ports=8)
-        self.settings = self.pbx.settings
+    def __init__(self, settings: Settings, base: BaseConf) -> None:
+        self.settings = settings
+        self.base = base
         self.extra: list[Piece] = []
-        self.etc = self.settings.asterisk_etc
-        self._running = False
-        folders = layout(self.settings)
-        instance.prepare(folders, choose_tree(self.settings))
-        make_certificate(folders.keys)
-        make_sounds(folders.data)
+        self.etc = settings.asterisk_etc
         self.app = self._assemble()
         self.applier: Applier = self.app.extensions["pbxweb.applier"]
-        with self.app.app_context():
-            db.create_all()
+
+    @classmethod
+    def of(cls, home: Path) -> Office:
+        """The same house in another process."""
+        settings, base = pickle.loads((home / "house.pickle").read_bytes())
+        return cls(settings, base)
 
     def rooms(self) -> tuple[Room, ...]:
         """The rooms of this house."""
         return (
             phones_room,
-            Room("base", read=lambda _session: self.pbx.base, render=base_conf.pieces),
+            Room("base", read=lambda _session: self.base, render=base_conf.pieces),
             Room("extra", read=lambda _session: tuple(self.extra), render=lambda pieces: pieces),
         )
 
@@ -71,23 +73,6 @@ class House:
         languages.init_app(app)
         database.init_app(app, self.settings)
         return app
-
-    def start(self) -> House:
-        """Write the files, start Asterisk, connect."""
-        with self.app.app_context():
-            self.applier.reconcile()
-        self.pbx.engine.ensure_running()
-        self.pbx.ami.start()
-        assert self.pbx.ami.wait(10), self.pbx.ami.problem
-        self.applier.link = self.pbx.ami
-        return self
-
-    def stop(self) -> None:
-        """End everything."""
-        self.pbx.stop()
-        with self.app.app_context():
-            db.session.remove()
-            db.engine.dispose()
 
     @contextmanager
     def change(self, action: str = "extension.update", subject: str = "") -> Iterator[Change]:
@@ -132,6 +117,38 @@ class House:
     def hidden(self) -> list[str]:
         """What lies in the folder beside the files."""
         return sorted(path.name for path in self.etc.iterdir() if path.suffix != ".conf" or path.name[0] == ".")
+
+
+class House(Office):
+    """One instance below ``home`` with an Asterisk of its own."""
+
+    def __init__(self, home: Path, engine_dir: Path) -> None:
+        self.pbx = Pbx(home, engine_dir, rtp_ports=8)
+        super().__init__(self.pbx.settings, self.pbx.base)
+        folders = layout(self.settings)
+        instance.prepare(folders, choose_tree(self.settings))
+        make_certificate(folders.keys)
+        make_sounds(folders.data)
+        (home / "house.pickle").write_bytes(pickle.dumps((self.settings, self.base)))
+        with self.app.app_context():
+            db.create_all()
+
+    def start(self) -> House:
+        """Write the files, start Asterisk, connect."""
+        with self.app.app_context():
+            self.applier.reconcile()
+        self.pbx.engine.ensure_running()
+        self.pbx.ami.start()
+        assert self.pbx.ami.wait(10), self.pbx.ami.problem
+        self.applier.link = self.pbx.ami
+        return self
+
+    def stop(self) -> None:
+        """End everything."""
+        self.pbx.stop()
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
 
     def names(self) -> dict[str, str]:
         """Number to caller id of every phone, as the running Asterisk has them."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pbxweb.asterisk.conf import REVISION, with_marker
 from pbxweb.security.errors import Refused
-from tests.asterisk.house import FILES, House
+from tests.asterisk.house import FILES, Office, row
 
 LONGEST = 0.06
 
@@ -38,21 +38,26 @@ def forked(work: Callable[[], None]) -> tuple[int, int]:
         os._exit(code)
 
 
-def change_for_ever(house: House, seed: int) -> None:
+def change_for_ever(house: Office, seed: int) -> None:
     """Give phones new names until killed."""
     chance = random.Random(seed)
     while True:
         number = str(200 + chance.randrange(20))
         try:
             if chance.random() < 0.2:
-                with house.change() as _:
-                    from tests.asterisk.house import row
-
+                with house.change():
                     row(number).status = chance.choice(["active", "inactive"])
             else:
-                house.rename(number, f"Name {chance.randrange(10**chance.randrange(1, 9))}")
+                house.rename(number, f"Name {chance.randrange(10 ** chance.randrange(1, 9))}")
         except Refused:
             continue
+
+
+def rename_all(home: str, words: list[str]) -> None:
+    """Give every phone of ``words[1:]`` the name ``words[0]`` and its number, one change each."""
+    house = Office.of(Path(home))
+    for number in words[1:]:
+        house.rename(number, f"{words[0]} {number}")
 
 
 def damaged(etc: Path) -> list[str]:
@@ -69,7 +74,7 @@ def damaged(etc: Path) -> list[str]:
     return wrong
 
 
-def main(home: Path, engine_dir: Path, rounds: int) -> None:
+def main(home: Path, rounds: int) -> None:
     """Kill ``rounds`` times; print as JSON what was found wrong, and how often files had been left half replaced."""
     chance = random.Random(rounds)
     folder = home / "asterisk" / "etc"
@@ -77,7 +82,7 @@ def main(home: Path, engine_dir: Path, rounds: int) -> None:
     begun = missing = 0
     names = {path.name for path in folder.glob("*.conf")}
     for index in range(rounds):
-        pid, ready = forked(lambda seed=index: change_for_ever(House.again(home, engine_dir), seed))  # type: ignore[misc]
+        pid, ready = forked(lambda seed=index: change_for_ever(Office.of(home), seed))  # type: ignore[misc]
         os.read(ready, 1)
         os.close(ready)
         time.sleep(chance.uniform(0.05, 0.05 + LONGEST))
@@ -90,4 +95,4 @@ def main(home: Path, engine_dir: Path, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
