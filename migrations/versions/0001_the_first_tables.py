@@ -148,7 +148,7 @@ def upgrade() -> None:
     sa.Column('user_id', sa.String(length=36), nullable=True),
     sa.Column('email', sa.String(length=254), nullable=False),
     sa.Column('extension_type', sa.String(length=10), nullable=False),
-    sa.Column('sip_password', sa.String(), nullable=True),
+    sa.Column('sip_password', sa.String(), nullable=False),
     sa.Column('sip_digest', sa.String(length=32), nullable=False),
     sa.Column('codecs', sa.String(length=60), nullable=False),
     sa.Column('transport', sa.String(length=4), nullable=False),

@@ -15,6 +15,7 @@ from wtforms import (
     SelectField,
     StringField,
 )
+from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired, Length, NumberRange
 
 from pbxweb.extensions.models import CODECS, FORWARDS, Presence, Status, Transport
@@ -26,21 +27,28 @@ CODEC_NAMES = {
     "pcma": _("G.711 A-law – every phone in Europe"),
     "pcmu": _("G.711 µ-law – every phone in America"),
 }
-TRANSPORTS = (
-    (Transport.ANY, _("Whatever the phone prefers")),
-    (Transport.UDP, "UDP"),
-    (Transport.TCP, "TCP"),
-    (Transport.TLS, _("TLS (encrypted)")),
-)
-PRESENCES = (
-    (Presence.AVAILABLE, _("Available")),
-    (Presence.AWAY, _("Away")),
-    (Presence.BUSY, _("Busy")),
-    (Presence.OFFLINE, _("Not here")),
-)
-STATES = ((Status.ACTIVE, _("Active")), (Status.INACTIVE, _("Inactive – cannot sign in and is not rung")))
-LANGUAGES = (("de", "Deutsch"), ("en", "English"))
+TRANSPORTS = [
+    SelectChoice(Transport.ANY.value, _("Whatever the phone prefers")),
+    SelectChoice(Transport.UDP.value, "UDP"),
+    SelectChoice(Transport.TCP.value, "TCP"),
+    SelectChoice(Transport.TLS.value, _("TLS (encrypted)")),
+]
+PRESENCES = [
+    SelectChoice(Presence.AVAILABLE.value, _("Available")),
+    SelectChoice(Presence.AWAY.value, _("Away")),
+    SelectChoice(Presence.BUSY.value, _("Busy")),
+    SelectChoice(Presence.OFFLINE.value, _("Not here")),
+]
+STATES = [
+    SelectChoice(Status.ACTIVE.value, _("Active")),
+    SelectChoice(Status.INACTIVE.value, _("Inactive – cannot sign in and is not rung")),
+]
+LANGUAGES = [SelectChoice("de", "Deutsch"), SelectChoice("en", "English")]
 DIGITS = {"inputmode": "numeric", "autocomplete": "off"}
+
+
+def _owners(people: list[tuple[str, str]] | None) -> list[SelectChoice]:
+    return [SelectChoice("", _("Nobody in particular")), *(SelectChoice(*one) for one in people or [])]
 
 
 class OwnForm(FlaskForm):  # type: ignore[misc]
@@ -82,9 +90,10 @@ class PhoneForm(OwnForm):
 
     def __init__(self, *args: Any, people: list[tuple[str, str]] | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.user_id.choices = [("", _("Nobody in particular")), *(people or [])]
+        self.user_id.choices = _owners(people)
         for place, field in enumerate(self.codecs):
-            field.choices = [*([("", "–")] if place else []), *CODEC_NAMES.items()]
+            none = [SelectChoice("", "–")] if place else []
+            field.choices = [*none, *(SelectChoice(*item) for item in CODEC_NAMES.items())]
 
     @property
     def codecs(self) -> list[SelectField]:
@@ -122,7 +131,7 @@ class NewPhoneForm(FlaskForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, people: list[tuple[str, str]] | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.user_id.choices = [("", _("Nobody in particular")), *(people or [])]
+        self.user_id.choices = _owners(people)
 
     def given(self) -> dict[str, Any]:
         """The fields as the service takes them; an empty password is generated."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pbxweb.storage.database import Identified, Model, UtcTime
 from pbxweb.storage.secrets import Sealed
@@ -112,7 +112,7 @@ class Extension(Identified, Model):
     user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), default=None)
     email: Mapped[str] = mapped_column(String(254), default="")
     extension_type: Mapped[str] = mapped_column(String(10), default=ExtensionType.SIP.value)
-    sip_password: Mapped[str] = deferred(mapped_column(Sealed(PURPOSE), info={"secret": True}))
+    sip_password: Mapped[str] = mapped_column(Sealed(PURPOSE), deferred=True, nullable=False, info={"secret": True})
     sip_digest: Mapped[str] = mapped_column(String(32), info={"secret": True})
     codecs: Mapped[str] = mapped_column(String(60), default=",".join(CODECS))
     transport: Mapped[str] = mapped_column(String(4), default=Transport.ANY.value)

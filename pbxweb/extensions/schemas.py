@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
+from flask_babel import gettext as _
+from marshmallow import EXCLUDE, Schema, fields, pre_load, validate
 
 from pbxweb.api.fields import Instant, Text
 from pbxweb.api.paging import Camel, PageQuery, paged
@@ -13,6 +14,7 @@ from pbxweb.extensions.listing import NOBODY, ORDERS
 from pbxweb.extensions.models import CODECS, FORWARDS, ExtensionType, Presence, Status, Transport
 from pbxweb.extensions.rules import camel
 from pbxweb.extensions.shown import HIDDEN
+from pbxweb.security.errors import Invalid
 
 STATES = [status.value for status in Status]
 # What an answer carries and a request may send back unchanged: it is not changed there.
@@ -296,7 +298,7 @@ ExtensionPage: type[Schema] = paged(ExtensionItem)
 def flat(data: dict[str, Any]) -> dict[str, Any]:
     """A loaded body as the service's fields: forwardings flat, ids as text, what does not exist yet left out.
 
-    Raises marshmallow's ValidationError when a forwarding is given both ways and differently.
+    Raises Invalid when a forwarding is given both ways and differently.
     """
     given = {name: value for name, value in data.items() if not name.startswith("voicemail") and name != "forwarding"}
     if given.get("user_id") is not None:
@@ -305,5 +307,5 @@ def flat(data: dict[str, Any]) -> dict[str, Any]:
         for part, value in data.get("forwarding", {}).get(when, {}).items():
             name = f"forward_{when}_{part}"
             if given.setdefault(name, value) != value:
-                raise ValidationError({camel(name): ["Say it once: nested or flat."]})
+                raise Invalid({camel(name): _("Say it once: nested or flat.")})
     return given

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from pbxweb.asterisk import instance
+from pbxweb.asterisk.layout import choose_tree, layout
 from pbxweb.destinations import Destinations
 from pbxweb.security.roles import Actor, Role
 from pbxweb.settings import Settings
@@ -15,6 +17,7 @@ from pbxweb.storage import database
 from pbxweb.storage.database import db
 from pbxweb.storage.secrets import Vault
 from pbxweb.users.models import User
+from tests.conftest import make_app
 
 
 @pytest.fixture
@@ -40,8 +43,29 @@ def house(tmp_path: Path) -> Iterator[Flask]:
         db.engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of an Asterisk, prompts included; made once."""
+    settings = Settings(home=tmp_path_factory.mktemp("prompts"))
+    folders = layout(settings)
+    instance.prepare(folders, choose_tree(settings))
+    return folders.data
+
+
 @pytest.fixture
-def admin() -> Actor:
+def app(settings: Settings, prompts: Path) -> Iterator[Flask]:
+    """The whole application with the prompts that its dialplan names, without a running Asterisk."""
+    settings.asterisk.mkdir(parents=True)
+    (settings.asterisk / "data").symlink_to(prompts)
+    app = make_app(settings)
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def boss() -> Actor:
     """The administrator."""
     return Actor("Admin", Role.ADMIN, "00000000-0000-0000-0000-000000000001")
 

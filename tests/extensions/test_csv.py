@@ -29,7 +29,7 @@ def test_a_guarded_cell_is_no_formula_and_comes_back(cell: str) -> None:
 
 @LENIENT
 @given(data=st.data())
-def test_what_was_exported_imports_as_the_same(house: Flask, admin: Actor, data: st.DataObject) -> None:
+def test_what_was_exported_imports_as_the_same(house: Flask, boss: Actor, data: st.DataObject) -> None:
     numbers = data.draw(st.lists(st.integers(2000, 9999).map(str), min_size=1, max_size=4, unique=True))
     phones = [
         {
@@ -44,37 +44,37 @@ def test_what_was_exported_imports_as_the_same(house: Flask, admin: Actor, data:
         }
         for number in numbers
     ]
-    service.create_many(admin, phones)
+    service.create_many(boss, phones)
     for delimiter in ",;":
-        exported = transfer.csv_export(admin, delimiter)
-        plan = transfer.csv_plan(admin, exported)
+        exported = transfer.csv_export(boss, delimiter)
+        plan = transfer.csv_plan(boss, exported)
         assert {line.action for line in plan.lines} == {"same"}
     before = [[column.of(row) for column in csvfile.COLUMNS] for row in listing.everything()]
-    service.delete_many(admin, [row.id for row in listing.everything()])
-    assert len(transfer.csv_import(admin, transfer.csv_plan(admin, exported))) == len(numbers)
+    service.delete_many(boss, [row.id for row in listing.everything()])
+    assert len(transfer.csv_import(boss, transfer.csv_plan(boss, exported))) == len(numbers)
     assert [[column.of(row) for column in csvfile.COLUMNS] for row in listing.everything()] == before
-    assert transfer.csv_export(admin, ";") == exported
-    service.delete_many(admin, [row.id for row in listing.everything()])
+    assert transfer.csv_export(boss, ";") == exported
+    service.delete_many(boss, [row.id for row in listing.everything()])
     db.session.remove()
 
 
-def test_a_formula_in_a_name_is_neutralised(house: Flask, admin: Actor) -> None:
-    service.create(admin, {"number": "201", "display_name": '=HYPERLINK("http://evil")'})
-    rows = list(csv.reader(io.StringIO(transfer.csv_export(admin).decode("utf-8-sig"))))
+def test_a_formula_in_a_name_is_neutralised(house: Flask, boss: Actor) -> None:
+    service.create(boss, {"number": "201", "display_name": '=HYPERLINK("http://evil")'})
+    rows = list(csv.reader(io.StringIO(transfer.csv_export(boss).decode("utf-8-sig"))))
     assert rows[1][1] == '\'=HYPERLINK("http://evil")'
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_it_reads_what_spreadsheets_write(house: Flask, admin: Actor, encoding: str, delimiter: str) -> None:
+def test_it_reads_what_spreadsheets_write(house: Flask, boss: Actor, encoding: str, delimiter: str) -> None:
     text = "number,displayName,dndEnabled\r\n201,Jürgen Groß,ja\r\n\r\n202,Zoë,no\r\n".replace(",", delimiter)
-    made = transfer.csv_import(admin, transfer.csv_plan(admin, text.encode(encoding)))
+    made = transfer.csv_import(boss, transfer.csv_plan(boss, text.encode(encoding)))
     assert sorted(new.extension.display_name for new in made) == ["Jürgen Groß", "Zoë"]
     assert all(len(new.password) >= 16 for new in made)
 
 
-def test_a_wrong_line_is_named_and_nothing_is_imported(house: Flask, admin: Actor) -> None:
-    service.create(admin, {"number": "201", "display_name": "Anna"})
+def test_a_wrong_line_is_named_and_nothing_is_imported(house: Flask, boss: Actor) -> None:
+    service.create(boss, {"number": "201", "display_name": "Anna"})
     text = (
         "number,displayName,ringSeconds,owner,forwardOnBusyDestination\n"
         "201,Anna New,,,202\n"
@@ -83,7 +83,7 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(house: Flask, admin: Acto
         "202,Twice,20,,\n"
         "203,Nobody's,20,nobody@example.com,999999\n"
     )
-    plan = transfer.csv_plan(admin, text.encode())
+    plan = transfer.csv_plan(boss, text.encode())
     assert [(line.line, line.action) for line in plan.lines] == [
         (2, "change"), (3, "create"), (4, "error"), (5, "error"), (6, "error"),
     ]  # fmt: skip
@@ -94,10 +94,10 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(house: Flask, admin: Acto
         ("displayName", "Anna", "Anna New"), ("forwardOnBusyDestination", "", "202"),
     ]  # fmt: skip
     with pytest.raises(Invalid):
-        transfer.csv_import(admin, plan)
+        transfer.csv_import(boss, plan)
     assert service.used_numbers() == {"201"}
     good = "".join(line for line in text.splitlines(keepends=True)[:3])
-    transfer.csv_import(admin, transfer.csv_plan(admin, good.encode()))
+    transfer.csv_import(boss, transfer.csv_plan(boss, good.encode()))
     row = service.by_number("201")
     assert row
     assert (row.display_name, row.forward_on_busy_destination) == ("Anna New", "extension:202")
@@ -116,9 +116,9 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(house: Flask, admin: Acto
         b"number,number\n1,2\n",
     ],
 )
-def test_it_says_what_is_wrong_with_a_file(house: Flask, admin: Actor, data: bytes) -> None:
+def test_it_says_what_is_wrong_with_a_file(house: Flask, boss: Actor, data: bytes) -> None:
     with pytest.raises(Invalid) as refusal:
-        transfer.csv_plan(admin, data)
+        transfer.csv_plan(boss, data)
     assert set(refusal.value.fields) == {"file"}
 
 

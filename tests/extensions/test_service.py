@@ -18,13 +18,13 @@ from pbxweb.security.roles import Actor
 from pbxweb.storage.database import db
 
 
-def make(admin: Actor, *numbers: str, **more: object) -> list[Extension]:
+def make(boss: Actor, *numbers: str, **more: object) -> list[Extension]:
     given = [{"number": n, "display_name": f"Phone {n}", **more} for n in numbers]
-    return [new.extension for new in service.create_many(admin, given)]
+    return [new.extension for new in service.create_many(boss, given)]
 
 
-def test_it_makes_a_phone_with_a_password_that_works(house: Flask, admin: Actor) -> None:
-    new = service.create(admin, {"number": "201", "display_name": "Anna"})
+def test_it_makes_a_phone_with_a_password_that_works(house: Flask, boss: Actor) -> None:
+    new = service.create(boss, {"number": "201", "display_name": "Anna"})
     assert len(new.password) >= 16
     (conf,) = read(db.session())
     assert conf.digest == digest_of("201", new.password)
@@ -32,13 +32,13 @@ def test_it_makes_a_phone_with_a_password_that_works(house: Flask, admin: Actor)
     assert new.extension.features_pending
 
 
-def test_it_keeps_the_password_sealed_and_out_of_the_audit_trail(house: Flask, admin: Actor) -> None:
-    new = service.create(admin, {"number": "201", "display_name": "Anna", "sip_password": "Secret-and-long-1"})
+def test_it_keeps_the_password_sealed_and_out_of_the_audit_trail(house: Flask, boss: Actor) -> None:
+    new = service.create(boss, {"number": "201", "display_name": "Anna", "sip_password": "Secret-and-long-1"})
     raw = db.session.connection().exec_driver_sql("SELECT sip_password FROM extensions").scalar_one()
     assert raw.startswith("v1:")
     assert new.password == "Secret-and-long-1"
-    service.update(admin, new.extension.id, {"sip_password": "Another-and-long-2"})
-    service.delete(admin, new.extension.id)
+    service.update(boss, new.extension.id, {"sip_password": "Another-and-long-2"})
+    service.delete(boss, new.extension.id)
     trail = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
     assert [entry.action for entry in trail] == ["extension.create", "extension.update", "extension.delete"]
     everything = json.dumps([entry.details for entry in trail])
@@ -49,31 +49,31 @@ def test_it_keeps_the_password_sealed_and_out_of_the_audit_trail(house: Flask, a
 
 
 @pytest.mark.parametrize("number", ["1", "1234567", "70a", "", "700", "720", "112", "٢٠١", "20 1"])
-def test_it_refuses_numbers_that_cannot_be_a_phones(house: Flask, admin: Actor, number: str) -> None:
+def test_it_refuses_numbers_that_cannot_be_a_phones(house: Flask, boss: Actor, number: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        service.create(admin, {"number": number, "display_name": "Anna"})
+        service.create(boss, {"number": number, "display_name": "Anna"})
     assert set(refusal.value.fields) == {"number"}
 
 
-def test_it_refuses_a_number_in_use_and_gives_a_deleted_one_free(house: Flask, admin: Actor) -> None:
-    (row,) = make(admin, "201")
+def test_it_refuses_a_number_in_use_and_gives_a_deleted_one_free(house: Flask, boss: Actor) -> None:
+    (row,) = make(boss, "201")
     with pytest.raises(Conflict) as refusal:
-        make(admin, "201")
+        make(boss, "201")
     assert refusal.value.field == "number"
-    service.delete(admin, row.id)
-    make(admin, "201")
+    service.delete(boss, row.id)
+    make(boss, "201")
     with pytest.raises(NotFound):
-        service.get(admin, row.id)
+        service.get(boss, row.id)
 
 
-def test_it_makes_all_or_none(house: Flask, admin: Actor) -> None:
+def test_it_makes_all_or_none(house: Flask, boss: Actor) -> None:
     with pytest.raises(Invalid) as refusal:
-        make(admin, "201", "202", "7")
+        make(boss, "201", "202", "7")
     assert set(refusal.value.fields) == {"2.number"}
     assert service.used_numbers() == set()
 
 
-def test_it_names_every_wrong_field(house: Flask, admin: Actor) -> None:
+def test_it_names_every_wrong_field(house: Flask, boss: Actor) -> None:
     wrong = {
         "number": "201",
         "display_name": "two\nlines",
@@ -88,76 +88,76 @@ def test_it_names_every_wrong_field(house: Flask, admin: Actor) -> None:
         "sip_password": "short",
     }
     with pytest.raises(Invalid) as refusal:
-        service.create(admin, wrong)
+        service.create(boss, wrong)
     assert set(refusal.value.fields) == {
         "displayName", "email", "codecPreferences", "transport", "maxContacts", "ringSeconds", "language",
         "pickupGroup", "forwardUnconditionalEnabled", "sipPassword",
     }  # fmt: skip
 
 
-def test_it_forwards_only_to_numbers_that_exist(house: Flask, admin: Actor) -> None:
-    one, _two = make(admin, "201", "202")
-    row = service.update(admin, one.id, {"forward_on_busy_enabled": True, "forward_on_busy_destination": "202"})
+def test_it_forwards_only_to_numbers_that_exist(house: Flask, boss: Actor) -> None:
+    one, _two = make(boss, "201", "202")
+    row = service.update(boss, one.id, {"forward_on_busy_enabled": True, "forward_on_busy_destination": "202"})
     assert row.forward_on_busy_destination == "extension:202"
     for bad in ("203", "extension:203", "voicemail:202", "201", "extension:201", "${SHELL(id)}", "*78"):
         with pytest.raises(Invalid) as refusal:
-            service.update(admin, one.id, {"forward_on_busy_destination": bad})
+            service.update(boss, one.id, {"forward_on_busy_destination": bad})
         assert set(refusal.value.fields) == {"forwardOnBusyDestination"}, bad
     with pytest.raises(Invalid) as refusal:
-        service.update(admin, one.id, {"forward_unconditional_enabled": True})
+        service.update(boss, one.id, {"forward_unconditional_enabled": True})
     assert set(refusal.value.fields) == {"forwardUnconditionalDestination"}
 
 
-def test_it_shows_a_circle_of_forwardings(house: Flask, admin: Actor) -> None:
-    one, two, three = make(admin, "201", "202", "203")
+def test_it_shows_a_circle_of_forwardings(house: Flask, boss: Actor) -> None:
+    one, two, three = make(boss, "201", "202", "203")
     for row, target in ((two, "203"), (three, "201")):
         service.update(
-            admin, row.id, {"forward_unconditional_enabled": True, "forward_unconditional_destination": target}
+            boss, row.id, {"forward_unconditional_enabled": True, "forward_unconditional_destination": target}
         )
     row = service.update(
-        admin, one.id, {"forward_on_no_answer_enabled": True, "forward_on_no_answer_destination": "202"}
+        boss, one.id, {"forward_on_no_answer_enabled": True, "forward_on_no_answer_destination": "202"}
     )
     assert destinations.circle(row, destinations.always_forwarded()) == ["201", "202", "203", "201"]
-    row = service.update(admin, one.id, {"forward_on_no_answer_enabled": False})
+    row = service.update(boss, one.id, {"forward_on_no_answer_enabled": False})
     assert destinations.circle(row, destinations.always_forwarded()) == []
 
 
-def test_a_new_number_takes_password_and_forwardings_along(house: Flask, admin: Actor) -> None:
-    new = service.create(admin, {"number": "201", "display_name": "Anna"})
-    (other,) = make(admin, "202")
-    service.update(admin, other.id, {"forward_unconditional_enabled": True, "forward_unconditional_destination": "201"})
-    service.update(admin, new.extension.id, {"number": "301"})
+def test_a_new_number_takes_password_and_forwardings_along(house: Flask, boss: Actor) -> None:
+    new = service.create(boss, {"number": "201", "display_name": "Anna"})
+    (other,) = make(boss, "202")
+    service.update(boss, other.id, {"forward_unconditional_enabled": True, "forward_unconditional_destination": "201"})
+    service.update(boss, new.extension.id, {"number": "301"})
     found = {conf.number: conf for conf in read(db.session())}
     assert found["301"].digest == digest_of("301", new.password)
-    assert service.get(admin, other.id).forward_unconditional_destination == "extension:301"
+    assert service.get(boss, other.id).forward_unconditional_destination == "extension:301"
 
 
-def test_deleting_switches_forwardings_to_it_off(house: Flask, admin: Actor) -> None:
-    one, two = make(admin, "201", "202")
-    service.update(admin, one.id, {"forward_on_busy_enabled": True, "forward_on_busy_destination": "202"})
-    service.delete(admin, two.id)
-    row = service.get(admin, one.id)
+def test_deleting_switches_forwardings_to_it_off(house: Flask, boss: Actor) -> None:
+    one, two = make(boss, "201", "202")
+    service.update(boss, one.id, {"forward_on_busy_enabled": True, "forward_on_busy_destination": "202"})
+    service.delete(boss, two.id)
+    row = service.get(boss, one.id)
     assert (row.forward_on_busy_enabled, row.forward_on_busy_destination) == (False, None)
 
 
-def test_a_bulk_change_is_all_or_none(house: Flask, admin: Actor) -> None:
-    make(admin, "201", "202")
+def test_a_bulk_change_is_all_or_none(house: Flask, boss: Actor) -> None:
+    make(boss, "201", "202")
     with pytest.raises(Invalid) as refusal:
         service.update_many(
-            admin, [({"number": "201"}, {"display_name": "New"}), ({"number": "202"}, {"ring_seconds": 1})]
+            boss, [({"number": "201"}, {"display_name": "New"}), ({"number": "202"}, {"ring_seconds": 1})]
         )
     assert set(refusal.value.fields) == {"1.ringSeconds"}
     rows = service.update_many(
-        admin, [({"number": "202"}, {"display_name": "Two"}), ({"number": "201"}, {"number": "203"})]
+        boss, [({"number": "202"}, {"display_name": "Two"}), ({"number": "201"}, {"number": "203"})]
     )
     assert [(row.number, row.display_name) for row in rows] == [("202", "Two"), ("203", "Phone 201")]
     with pytest.raises(NotFound):
-        service.update_many(admin, [({"number": "202"}, {}), ({"number": "999"}, {})])
+        service.update_many(boss, [({"number": "202"}, {}), ({"number": "999"}, {})])
 
 
-def test_the_owner_changes_a_limited_set(house: Flask, admin: Actor, anna: Actor) -> None:
-    mine, other = make(admin, "201", "202")
-    service.update(admin, mine.id, {"user_id": anna.user_id})
+def test_the_owner_changes_a_limited_set(house: Flask, boss: Actor, anna: Actor) -> None:
+    mine, other = make(boss, "201", "202")
+    service.update(boss, mine.id, {"user_id": anna.user_id})
     row = service.update(
         anna, mine.id, {"dnd_enabled": True, "ring_seconds": 20, "language": "de-DE", "email": "Anna@Example.com"}
     )
@@ -180,25 +180,25 @@ def test_the_owner_changes_a_limited_set(house: Flask, admin: Actor, anna: Actor
         service.delete(anna, mine.id)
 
 
-def test_the_owner_must_exist(house: Flask, admin: Actor) -> None:
+def test_the_owner_must_exist(house: Flask, boss: Actor) -> None:
     with pytest.raises(Invalid) as refusal:
-        make(admin, "201", user_id="00000000-0000-0000-0000-00000000dead")
+        make(boss, "201", user_id="00000000-0000-0000-0000-00000000dead")
     assert set(refusal.value.fields) == {"userId"}
 
 
-def test_it_makes_many_phones_around_numbers_in_use(house: Flask, admin: Actor) -> None:
-    make(admin, "699", "202")
-    made = service.bulk_create(admin, "698", 3, "Desk {number}")
+def test_it_makes_many_phones_around_numbers_in_use(house: Flask, boss: Actor) -> None:
+    make(boss, "699", "202")
+    made = service.bulk_create(boss, "698", 3, "Desk {number}")
     assert [(new.extension.number, new.extension.display_name) for new in made] == [
         ("698", "Desk 698"), ("721", "Desk 721"), ("722", "Desk 722"),
     ]  # fmt: skip
     assert len({new.password for new in made}) == 3
     with pytest.raises(Invalid):
-        service.bulk_create(admin, "98", 3)
+        service.bulk_create(boss, "98", 3)
 
 
 @pytest.mark.parametrize(("digits", "numbers"), [(2, ["21", "22"]), (3, ["201", "202"]), (4, ["2001", "2002"])])
-def test_the_wizard_makes_the_first_phones(house: Flask, admin: Actor, digits: int, numbers: list[str]) -> None:
-    made = service.create_first_phones(admin, 2, digits)
+def test_the_wizard_makes_the_first_phones(house: Flask, boss: Actor, digits: int, numbers: list[str]) -> None:
+    made = service.create_first_phones(boss, 2, digits)
     assert [new.extension.number for new in made] == numbers
     assert service.suggest_number() == str(int(numbers[-1]) + 1)
