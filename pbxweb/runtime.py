@@ -59,7 +59,7 @@ class Runtime:
         self.announcements: list[Callable[[], str | None]] = []
         self.engine_problem = ""
         self.config_problem = ""
-        self._started = False
+        self._started = self._linked = False
         self._stopping = threading.Event()
         app.extensions[EXTENSION] = self
 
@@ -78,7 +78,6 @@ class Runtime:
                 room.start(self)
         threading.Thread(target=self._keep_engine, name="engine", daemon=True).start()
         self.feed.start()
-        self.link.start()
         self.jobs.start()
 
     def stop(self) -> None:
@@ -98,6 +97,7 @@ class Runtime:
         """
         self.engine.prepare()
         if self.engine.status().running:
+            self._connect()
             self.link.wait(TAKEOVER_SECONDS)
         self.config_problem = ""
         try:
@@ -106,6 +106,14 @@ class Runtime:
         except Refused as refusal:
             self.config_problem = str(refusal)
             log.error("Asterisk's configuration is not up to date: %s", refusal)
+
+    def _connect(self) -> None:
+        """Begin to connect, or hurry: there is an Asterisk that answers."""
+        if self._linked:
+            self.link.poke()
+        else:
+            self._linked = True
+            self.link.start()
 
     def _restart_when_idle(self) -> str:
         """For what Asterisk only reads at its start."""
@@ -130,7 +138,7 @@ class Runtime:
             else:
                 self.engine_problem = ""
                 log.info("Asterisk runs as process %d", pid)
-                self.link.poke()
+                self._connect()
                 self.engine.wait_gone(pid)
                 if not self._stopping.is_set():
                     log.warning("Asterisk has ended and is started again")

@@ -10,6 +10,7 @@ import http.client
 import logging
 import mmap
 import os
+import socket
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from gunicorn.app.base import BaseApplication
 
 from pbxweb.asterisk.engine import engine_for
 from pbxweb.owner import OwnerLock
+from pbxweb.settings import SettingError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -146,6 +148,17 @@ def page_answers(settings: Settings) -> bool:
         connection.close()
 
 
+def refuse_taken_port(settings: Settings) -> None:
+    """Say at once what gunicorn would only say after five tries. Raises SettingError."""
+    host, port = settings.http.host, settings.http.port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingError(f"PBXWEB_HTTP={settings.http}: cannot listen there: {error.strerror}") from error
+
+
 def set_up_logging(level: str) -> None:
     """Log to standard error, one line an event."""
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
@@ -154,13 +167,16 @@ def set_up_logging(level: str) -> None:
 
 
 def run(settings: Settings, make_app: Callable[[], Flask]) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Raises OwnedError when another pbxweb has the state folder.
+    """Serve until SIGTERM or SIGINT; the exit code.
+
+    Raises OwnedError when another pbxweb has the state folder, SettingError when the web address cannot be used.
 
     Ended on purpose, or never got ready: the private Asterisk is ended too. A worker that cannot come back after
     it was ready leaves Asterisk and its calls alone.
     """
     lock = OwnerLock(settings.home)
     lock.take()
+    refuse_taken_port(settings)
     engine = engine_for(settings)
     found_running = engine.status().running
     server = Server(settings, make_app)
