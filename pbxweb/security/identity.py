@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import current_app, g, redirect, request, url_for
 
+from pbxweb.security.errors import SignInFailed
 from pbxweb.security.roles import Actor
 
 Loader = Callable[[], Actor | None]
@@ -40,18 +41,11 @@ def actor() -> Actor:
 
 
 def unauthenticated() -> Any:
-    """The answer to a request that nobody signed: the login page, or a 401 problem for the API."""
+    """The answer to a page request that nobody signed: the way to the login page. Raises SignInFailed for the API."""
     if is_api():
         from flask_babel import gettext
 
-        from pbxweb.api.problems import problem
-
-        return problem(
-            401,
-            "unauthorized",
-            gettext("Sign in first: send a valid access token."),
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        raise SignInFailed(gettext("Sign in first: send a valid access token."))
     target = url_for("users.login", next=request.full_path.rstrip("?") if request.method == "GET" else None)
     if request.headers.get("HX-Request"):
         return "", 204, {"HX-Redirect": target}
