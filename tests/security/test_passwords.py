@@ -118,7 +118,10 @@ def test_a_good_one_is_accepted(app: Flask, password: str) -> None:
 
 def test_the_strength_grows_with_length_and_variety(app: Flask) -> None:
     with app.test_request_context():
-        scores = [passwords.strength(p).score for p in ("aaaaaaaaaa", "kameltasse", "kamel tasse wolke", "kamel Tasse 7 wolke!")]
+        scores = [
+            passwords.strength(p).score
+            for p in ("aaaaaaaaaa", "kameltasse", "kamel tasse wolke", "kamel Tasse 7 wolke!")
+        ]
     assert scores == sorted(scores)
     assert scores[0] == 0
     assert scores[-1] == 4
