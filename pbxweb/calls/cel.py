@@ -71,17 +71,11 @@ class Event:
         return cls(**json.loads(text))
 
 
-def source_path(settings: Settings) -> Path:
-    """The file that Asterisk really writes: it puts ``.db`` behind the name that it was given."""
-    path = settings.cel_database
-    return path if path.suffix == ".db" else path.with_name(path.name + ".db")
-
-
 def prepare(settings: Settings) -> None:
     """Put both of Asterisk's files into WAL mode (making them where there are none), so that reading one never makes
     Asterisk wait. Safe while Asterisk runs. A file that cannot be opened is left to Asterisk, which says why.
     """
-    for path in (source_path(settings), source_path(settings).with_name(cdr_name(settings))):
+    for path in (settings.cel_database, settings.cdr_database):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(sqlite3.Error):
             file = sqlite3.connect(path, timeout=BUSY_SECONDS)
@@ -89,12 +83,6 @@ def prepare(settings: Settings) -> None:
                 file.execute("PRAGMA journal_mode=WAL")
             finally:
                 file.close()
-
-
-def cdr_name(settings: Settings) -> str:
-    """The name of the file with Asterisk's call records."""
-    name = settings.cdr_database.name
-    return name if name.endswith(".db") else name + ".db"
 
 
 class Source:

@@ -36,7 +36,7 @@ class Reader:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._path = cel.source_path(runtime.settings)
+        self._path = runtime.settings.cel_database
         self._lock = threading.Lock()
 
     def read(self, living: Living | None = None) -> Result:

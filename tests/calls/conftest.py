@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 
 from pbxweb.calls import ledger
-from pbxweb.calls.cel import source_path
 from pbxweb.calls.fold import Folded, Leg
 from pbxweb.extensions.models import Extension
 from pbxweb.security.roles import Actor, Role
@@ -21,7 +20,7 @@ MICRO = 1_000_000
 @pytest.fixture
 def cel(app: Flask) -> Iterator[CelFile]:
     """Asterisk's file of channel events, still empty."""
-    file = CelFile(source_path(app.extensions["pbxweb.settings"]))
+    file = CelFile(app.extensions["pbxweb.settings"].cel_database)
     yield file
     file.close()
 

@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from pbxweb.calls import intake, tallies
-from pbxweb.calls.cel import Source, source_path
+from pbxweb.calls.cel import Source
 from pbxweb.calls.intake import Living, ingest
 from pbxweb.calls.models import EVERYBODY, Call, Intake, OpenEvent, Party, Tally, call_id
 from pbxweb.settings import CHECKOUT, Settings
@@ -34,7 +34,8 @@ def history() -> list[tuple[str, str, str, str]]:
 
 
 def path_of(app: Flask) -> Path:
-    return source_path(app.extensions["pbxweb.settings"])
+    found: Path = app.extensions["pbxweb.settings"].cel_database
+    return found
 
 
 def at(seconds: float) -> datetime:
