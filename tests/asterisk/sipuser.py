@@ -153,9 +153,7 @@ class SipUser:
         self.dialogs[dialog.call_id] = dialog
         return dialog
 
-    def _with_auth(
-        self, dialog: Dialog, method: str, extra: dict[str, str], body: str = "", wait: float = 10
-    ) -> int:
+    def _with_auth(self, dialog: Dialog, method: str, extra: dict[str, str], body: str = "", wait: float = 10) -> int:
         answer = self._transaction(dialog, method, extra, body, wait)
         if answer.status == 401:
             signed = extra | {"Authorization": self._signed(answer, method, dialog.target)}

@@ -53,7 +53,10 @@ def test_our_own_files_are_whole(sounds: Path) -> None:
         ("exten => 1,1,Goto(pbxweb-ring,s,1)", "place pbxweb-ring s 1 does not exist"),
         ("exten => 1,1,Goto(pbxweb-ring,200,nolabel)", "place pbxweb-ring 200 nolabel does not exist"),
         ("exten => 1,1,Gosub(nowhere,${EXTEN},1(a,b))", "place nowhere 1 does not exist"),
-        ('exten => 1,1,GotoIf($["${A}" = "x?y"]?here:there)\n same => n(here),NoOp()', "place t 1 there does not exist"),
+        (
+            'exten => 1,1,GotoIf($["${A}" = "x?y"]?here:there)\n same => n(here),NoOp()',
+            "place t 1 there does not exist",
+        ),
         ("include => nowhere", "context nowhere does not exist"),
         ("exten => 1,hint,PJSIP/299", "endpoint 299 does not exist"),
         ("exten => 1,1,Playback(no-such-prompt&invalid)", "sound no-such-prompt does not exist"),

@@ -49,9 +49,7 @@ def test_a_section_has_a_plain_name(bad: str) -> None:
 
 def test_the_place_counts_even_behind_blocks_and_for_filtered_values() -> None:
     source = "{% for v in vs %}\nexten => {{ v }},1,NoOp({{ v | upper }})\n{% endfor %}\nname = {{ vs | join(';') }}\n"
-    assert _from_string(source, vs=["1", "2"]) == (
-        "exten => 1,1,NoOp(1)\nexten => 2,1,NoOp(2)\nname = 1\\;2\n"
-    )
+    assert _from_string(source, vs=["1", "2"]) == ("exten => 1,1,NoOp(1)\nexten => 2,1,NoOp(2)\nname = 1\\;2\n")
 
 
 def test_a_missing_value_is_an_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -90,7 +91,7 @@ def test_an_unanswered_call_goes_on_after_the_ring_time(pbx: Pbx, phones: Phones
 
 @pytest.mark.parametrize("numbers", [("201", "201"), ("201", "202", "201"), ("201", "202", "203", "201")])
 def test_a_forwarding_circle_ends_with_an_announcement(pbx: Pbx, phones: Phones, numbers: tuple[str, ...]) -> None:
-    for number, target in zip(numbers, numbers[1:], strict=False):
+    for number, target in itertools.pairwise(numbers):
         pbx.ami.dbput("pbxweb-cfu", number, target)
     anna = phones.add("200").dial("201")
     samples, _ = anna.heard(1.0)
@@ -101,7 +102,7 @@ def test_a_forwarding_circle_ends_with_an_announcement(pbx: Pbx, phones: Phones,
 
 def test_a_long_chain_of_forwardings_ends(pbx: Pbx, phones: Phones) -> None:
     chain = ["201", "202", "203", "204", "205", "210", "211", "212", "213", "214", "215"]
-    for number, target in zip(chain, chain[1:], strict=False):
+    for number, target in itertools.pairwise(chain):
         pbx.ami.dbput("pbxweb-cfu", number, target)
     assert "480" in phones.add("200").dial("201").closed(20)
 

@@ -11,7 +11,9 @@ from tests.asterisk.phones import Phones
 from tests.asterisk.sipuser import SipUser
 
 
-@pytest.mark.parametrize(("number", "password"), [("200", "wrong"), ("200", ""), ("299", "x"), ("pbxweb-revision", "x")])
+@pytest.mark.parametrize(
+    ("number", "password"), [("200", "wrong"), ("200", ""), ("299", "x"), ("pbxweb-revision", "x")]
+)
 def test_a_wrong_sign_in_is_refused(pbx: Pbx, sip: Callable[..., SipUser], number: str, password: str) -> None:
     assert sip(number, password=password).register() in (401, 403)
 

@@ -1,4 +1,4 @@
-"""Hostile text in every field: refused by name, or read by a real Asterisk as it was written, and nothing else changes."""
+"""Hostile text in every field: refused by name, or read by a real Asterisk unchanged, and no other line changes."""
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ def test_attended_transfer_by_code_from_the_caller(pbx: Pbx, phones: Phones) -> 
     assert until(lambda: rows(pbx.base.cel_database, "SELECT * FROM cel WHERE eventtype = 'ATTENDEDTRANSFER'"))
 
 
-def test_attended_transfer_with_the_phones_key(
-    pbx: Pbx, phones: Phones, sip: Callable[..., SipUser]
-) -> None:
+def test_attended_transfer_with_the_phones_key(pbx: Pbx, phones: Phones, sip: Callable[..., SipUser]) -> None:
     anna, carl = phones.add("201", answer="auto"), phones.add("202", answer="auto")
     desk = sip("200")
     assert desk.register() == 200
