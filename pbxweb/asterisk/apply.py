@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from flask_babel import gettext
 
 from pbxweb.asterisk import instance, revisions, verify
-from pbxweb.asterisk.check import Problem, check
+from pbxweb.asterisk.check import Checker, Problem, check
 from pbxweb.asterisk.conf import RESTART, ConfValueError, reload_of, with_marker
 from pbxweb.asterisk.diff import unified
 from pbxweb.asterisk.etc import EtcFolder, Replacement, Turn
@@ -61,6 +61,7 @@ class Applier:
         self._rooms = tuple(rooms)
         self._etc = EtcFolder(settings.asterisk_etc)
         self._layout = layout(settings)
+        self._check = Checker()
         self._joined: dict[str, _Text] = {}
         self._running = Running(self._layout, link)
         self._restarts = Restarts(settings.home, self._layout, self._running)
@@ -173,7 +174,7 @@ class Applier:
     def _rendered(self, session: Session) -> dict[str, bytes]:
         """Every file as it has to be. Raises Refused for what would not work."""
         pieces = self._pieces(session)
-        found = check(pieces, self._layout.data / "sounds")
+        found = self._check(pieces, self._layout.data / "sounds")
         if found:
             raise problems_refused(found)
         return self._join(pieces)

@@ -58,9 +58,35 @@ def check(pieces: Sequence[Piece], sounds: Path) -> list[Problem]:
 
     ``sounds`` is the folder of prompts with one folder a language in it; a prompt must be there in every language.
     """
-    read = list(_read(pieces))
+    return _judge(pieces, list(_read(pieces)), sounds)
+
+
+def _judge(pieces: Sequence[Piece], read: Sequence[_Read], sounds: Path) -> list[Problem]:
     things = frozenset[Item]().union(*(one.reading.defines for one in read))
     return sorted({*_files(pieces), *_doubles(read, things), *_missing(read, things, sounds)})
+
+
+class Checker:
+    """``check`` for one change after the other: remembers what was good, so that a new name costs next to nothing.
+
+    Prompts are looked for again only when something else that counts has changed.
+    """
+
+    def __init__(self) -> None:
+        self._good: list[tuple[str, bool, frozenset[Item], frozenset[Item], frozenset[Item]]] = []
+
+    def __call__(self, pieces: Sequence[Piece], sounds: Path) -> list[Problem]:
+        """As ``check``."""
+        read = list(_read(pieces))
+        shape = [
+            (piece.file, "[" in piece.text, one.reading.defines, one.reading.needs, one.reading.doubles)
+            for piece, one in zip(pieces, read, strict=True)
+        ]
+        if shape == self._good:
+            return []
+        found = _judge(pieces, read, sounds)
+        self._good = [] if found else shape
+        return found
 
 
 def _read(pieces: Sequence[Piece]) -> Iterator[_Read]:
