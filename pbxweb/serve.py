@@ -6,7 +6,7 @@ Everything heavy is imported in the worker.
 
 from __future__ import annotations
 
-import http.client
+import gc
 import logging
 import mmap
 import os
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 2
-READY_SECONDS = 60.0
+M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -75,6 +75,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         from pbxweb.storage import schema
 
         set_up_logging(self._settings.log_level)
+        few_arenas()
         self._app = app = self._make_app()
         if schema.current(self._settings.database) != schema.newest(app):
             in_a_child(lambda: schema.upgrade(app))
@@ -87,6 +88,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             raise RuntimeError("the worker began before its application was loaded")
         runtime = Runtime(self._app)
         runtime.start()
+        gc.collect()
+        gc.freeze()
         if not self.ready[0]:
             threading.Thread(target=self._announce, args=(runtime,), name="announce", daemon=True).start()
 
@@ -116,6 +119,16 @@ class Server(BaseApplication):  # type: ignore[misc]
                 print(text, flush=True)
 
 
+def few_arenas() -> None:
+    """Let the many threads share two of the C library's heaps: each heap of its own would keep megabytes for ever."""
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+    except (OSError, AttributeError):
+        log.debug("this C library has no mallopt")
+
+
 def in_a_child(work: Callable[[], object]) -> None:
     """Do ``work`` in a process of its own, so that what it imports is not kept here. Threads must not run yet.
 
@@ -138,14 +151,13 @@ def in_a_child(work: Callable[[], object]) -> None:
 def page_answers(settings: Settings) -> bool:
     """Whether this machine's own request for the first page is answered without an error."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)  # noqa: S104 - any to own
-    connection = http.client.HTTPConnection(host, settings.http.port, timeout=5)
     try:
-        connection.request("GET", "/", headers={"Host": str(settings.http)})
-        return connection.getresponse().status < 500
-    except (OSError, http.client.HTTPException):
+        with socket.create_connection((host, settings.http.port), timeout=5) as connection:
+            connection.sendall(f"GET / HTTP/1.0\r\nHost: {settings.http}\r\n\r\n".encode())
+            status = connection.makefile("rb").readline().split(b" ")[1:2]
+    except OSError:
         return False
-    finally:
-        connection.close()
+    return bool(status) and status[0] < b"500"
 
 
 def refuse_taken_port(settings: Settings) -> None:

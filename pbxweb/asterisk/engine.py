@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pbxweb.asterisk import control, instance, layout, process
+from pbxweb.asterisk import control, layout, process
 
 if TYPE_CHECKING:
     from pbxweb.settings import Settings
@@ -80,6 +80,8 @@ class _Instance:
         self.tree = layout.choose_tree(self.settings)
         if not self.tree.complete:
             raise EngineError("There is no Asterisk here yet. Run: python app.py engine install")
+        from pbxweb.asterisk import instance
+
         try:
             instance.prepare(self.layout, self.tree)
         except OSError as error:

@@ -8,7 +8,6 @@ import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
 
 from pbxweb.asterisk.certificate import RENEW_DAYS, VALID_DAYS, make_certificate
 from pbxweb.asterisk.sounds import make_sounds
@@ -84,6 +83,8 @@ def _documentation(folder: Path, source: Path) -> None:
     stamp = source.stat().st_mtime_ns
     if trimmed.exists() and trimmed.stat().st_mtime_ns == stamp:
         return
+    from xml.etree import ElementTree
+
     root = ElementTree.parse(source).getroot()  # noqa: S314 - comes with the signed package
     for element in list(root):
         if element.tag in NAMED_DOCUMENTATION:
