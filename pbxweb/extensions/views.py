@@ -233,6 +233,7 @@ def _form(row: Extension | None) -> Any:
 @requires("extensions.update")
 def update(extension_id: UUID) -> Response:
     """Save a phone."""
+    demand(actor(), "extensions.update", service.get(actor(), str(extension_id)).user_id)
     form = _form(None)
     if form.validate():
         try:
