@@ -114,7 +114,7 @@ def _tell(link: AmiVerbs, number: str, values: Mapping[str, str]) -> None:
         else:
             link.dbdel(feature.family, number)
         if feature.device:
-            link.setvar(f"DEVICE_STATE({feature.device}{number})", feature.lit if value else "UNKNOWN")
+            link.setvar(f"DEVICE_STATE({feature.device}{number})", feature.lit if value else feature.unlit)
 
 
 def _tree(link: AmiVerbs, family: str) -> dict[str, str]:

@@ -47,7 +47,7 @@ class Wrong(ValueError):
 
 
 def _number(value: Any) -> str:
-    text = str(value).strip()
+    text = value.strip() if isinstance(value, str) else ""
     match why_not(text):
         case Taken.SHAPE:
             raise Wrong(_("A number has two to six digits."))
@@ -80,7 +80,7 @@ def _display_name(value: Any) -> str:
 
 
 def _email(value: Any) -> str:
-    text = normal_email(_line(value or "", 254))
+    text = normal_email(_line("" if value is None else value, 254))
     if text and not is_email(text):
         raise Wrong(_("This is not an e-mail address. Write it like name@example.com."))
     return text
@@ -104,21 +104,21 @@ def _codecs(value: Any) -> list[str]:
 
 
 def _language(value: Any) -> str:
-    text = str(value)[:2].lower()
-    if text not in LANGUAGES or not re.fullmatch(r"[A-Za-z]{2}([-_][A-Za-z]{2})?", str(value)):
+    text = value[:2].lower() if isinstance(value, str) else ""
+    if text not in LANGUAGES or not re.fullmatch(r"[A-Za-z]{2}([-_][A-Za-z]{2})?", value):
         raise Wrong(_("Choose German (de) or English (en)."))
     return text
 
 
 def _group(value: Any) -> str:
-    text = str(value or "").strip()
+    text = _line("" if value is None else value, 100)
     if not GROUP.fullmatch(text):
         raise Wrong(_("A pickup group is one word of up to 20 letters, digits, - and _."))
     return text
 
 
 def _user(value: Any) -> str | None:
-    return _line(value, 36) or None if value else None
+    return None if value is None else _line(value, 36) or None
 
 
 def _flag(value: Any) -> bool:
@@ -128,7 +128,7 @@ def _flag(value: Any) -> bool:
 
 
 def _destination(value: Any) -> str | None:
-    return _line(value, LONGEST_DESTINATION) or None if value else None
+    return None if value is None else _line(value, LONGEST_DESTINATION) or None
 
 
 def _whole(first: int, last: int) -> Callable[[Any], int]:
