@@ -144,6 +144,7 @@ def show(extension_id: UUID) -> Response:
 def reveal(extension_id: UUID) -> Response:
     """The same page with the password in it, for who proves to be the one who is signed in."""
     row = service.get(actor(), str(extension_id))
+    demand(actor(), "extensions.password", row.user_id)
     form = RevealForm()
     if form.validate():
         try:
