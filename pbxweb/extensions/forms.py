@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _
+from flask_babel import lazy_pgettext
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import (
@@ -19,6 +20,7 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired, Length, NumberRange
 
 from pbxweb.extensions.models import CODECS, FORWARDS, Presence, Status, Transport
+from pbxweb.extensions.rules import RULES
 from pbxweb.web.forms import Plain, strip
 
 CODEC_NAMES = {
@@ -36,7 +38,7 @@ TRANSPORTS = [
 PRESENCES = [
     SelectChoice(Presence.AVAILABLE.value, _("Available")),
     SelectChoice(Presence.AWAY.value, _("Away")),
-    SelectChoice(Presence.BUSY.value, _("Busy")),
+    SelectChoice(Presence.BUSY.value, lazy_pgettext("presence", "Busy")),
     SelectChoice(Presence.OFFLINE.value, _("Not here")),
 ]
 STATES = [
@@ -56,13 +58,13 @@ class OwnForm(FlaskForm):  # type: ignore[misc]
 
     dnd_enabled = BooleanField(_("Do not disturb"))
     forward_unconditional_enabled = BooleanField(_("Forward every call"))
-    forward_unconditional_destination = StringField(_("to number"), [Plain(80)], [strip], render_kw=DIGITS)
+    forward_unconditional_destination = StringField(_("Every call goes to"), [Plain(80)], [strip], render_kw=DIGITS)
     forward_on_busy_enabled = BooleanField(_("Forward when busy"))
-    forward_on_busy_destination = StringField(_("to number"), [Plain(80)], [strip], render_kw=DIGITS)
+    forward_on_busy_destination = StringField(_("When busy, calls go to"), [Plain(80)], [strip], render_kw=DIGITS)
     forward_on_no_answer_enabled = BooleanField(_("Forward when nobody answers"))
-    forward_on_no_answer_destination = StringField(_("to number"), [Plain(80)], [strip], render_kw=DIGITS)
-    forward_on_no_answer_timeout = IntegerField(_("after seconds"), [NumberRange(5, 300)])
-    ring_seconds = IntegerField(_("Ring for seconds"), [NumberRange(5, 300)])
+    forward_on_no_answer_destination = StringField(_("Unanswered calls go to"), [Plain(80)], [strip], render_kw=DIGITS)
+    forward_on_no_answer_timeout = IntegerField(_("after this many seconds"), [NumberRange(5, 300)])
+    ring_seconds = IntegerField(_("Seconds to ring"), [NumberRange(5, 300)])
     language = SelectField(_("Language of the announcements"), choices=LANGUAGES)
     email = EmailField(_("E-mail address"), [Plain(254)], [strip])
     presence_status = SelectField(_("I am"), choices=PRESENCES)
@@ -109,12 +111,13 @@ class PhoneForm(OwnForm):
 
 def filled(row: Any) -> dict[str, Any]:
     """What the forms show for a stored phone."""
-    codecs = row.codec_preferences + [""] * len(CODECS)
-    shown = {f"codec{place}": codecs[place - 1] for place in range(1, 5)}
+    codecs = [*row.codec_preferences, "", "", "", ""]
+    shown = {name: getattr(row, name) for name in RULES if hasattr(row, name) and name != "sip_password"}
+    shown |= {f"codec{place}": codecs[place - 1] for place in range(1, len(CODECS) + 1)}
     for when in FORWARDS:
         destination = row.forward(when).destination or ""
         shown[f"forward_{when}_destination"] = destination.removeprefix("extension:")
-    return shown
+    return {**shown, "user_id": row.user_id or ""}
 
 
 class NewPhoneForm(FlaskForm):  # type: ignore[misc]
