@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import case, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -101,11 +101,16 @@ def write(session: Session, entries: Sequence[Entry]) -> list[int]:
 
 def _count_numbers(session: Session, entries: Iterable[Entry]) -> None:
     calls = Counter(number for entry in entries for number in entry.names)
-    names = {number: name for entry in entries for number, name in entry.names.items()}
+    names: dict[str, str] = {}
+    for entry in entries:
+        names.update({number: name for number, name in entry.names.items() if name or number not in names})
     statement = upsert(Number)
     statement = statement.on_conflict_do_update(
         index_elements=[Number.number],
-        set_={"calls": Number.calls + statement.excluded.calls, "name": statement.excluded.name},
+        set_={
+            "calls": Number.calls + statement.excluded.calls,
+            "name": case((statement.excluded.name == "", Number.name), else_=statement.excluded.name),
+        },
     )
     session.execute(statement, [{"number": n, "name": names[n], "calls": count} for n, count in calls.items()])
 
