@@ -22,6 +22,8 @@ CODECS = ("opus", "g722", "pcma", "pcmu")
 LANGUAGES = ("en", "de")
 PURPOSE = "extension.sip_password"
 KIND = "extension"
+# Columns that say what was seen of the phone, not how it is set up: they do not stand in the way of an undo.
+OBSERVED = {"observed": True}
 
 
 class ExtensionType(StrEnum):
@@ -132,9 +134,9 @@ class Extension(Identified, Model):
     presence_status: Mapped[str] = mapped_column(String(12), default=Presence.AVAILABLE.value)
     status: Mapped[str] = mapped_column(String(8), default=Status.ACTIVE.value)
     # Not yet told to Asterisk's own database: made up for when it is reachable again.
-    features_pending: Mapped[bool] = mapped_column(default=False, index=True)
-    last_registered_at: Mapped[datetime | None] = mapped_column(UtcTime, default=None)
-    last_user_agent: Mapped[str] = mapped_column(String(200), default="")
+    features_pending: Mapped[bool] = mapped_column(default=False, index=True, info=OBSERVED)
+    last_registered_at: Mapped[datetime | None] = mapped_column(UtcTime, default=None, info=OBSERVED)
+    last_user_agent: Mapped[str] = mapped_column(String(200), default="", info=OBSERVED)
 
     user: Mapped[User | None] = relationship("User", lazy="raise_on_sql")
 

@@ -224,7 +224,7 @@ def edit(extension_id: UUID) -> Response:
 
 
 def _form(row: Extension | None) -> Any:
-    more: dict[str, Any] = {"obj": row, "data": filled(row)} if row else {}
+    more: dict[str, Any] = {"data": filled(row)} if row else {}
     if actor().scope("extensions.update") is Scope.ALL:
         return PhoneForm(people=people(row.user if row else None), **more)
     return OwnForm(**more)

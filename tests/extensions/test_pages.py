@@ -167,6 +167,7 @@ def test_an_unchanged_form_changes_nothing(app: Flask, browser: FlaskClient) -> 
 
     before = columns()
     data = form_of(browser.get(f"/phones/{row_id}/edit").text)
+    assert data["forward_on_busy_destination"] == "202"
     assert send(browser, f"/phones/{row_id}/edit", data).status_code == 303
     assert columns() == before
     data |= {"display_name": "Anna", "codec1": "g722", "codec2": "pcma", "forward_on_busy_destination": ""}
