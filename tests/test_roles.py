@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
+from werkzeug.routing import IntegerConverter, Rule
 
 from pbxweb.extensions.models import Extension
 from pbxweb.security.guard import PUBLIC, access_of
@@ -252,7 +252,7 @@ def test_every_route_asks_for_what_the_table_says(app: Flask) -> None:
 
 
 def _url(app: Flask, rule: Rule) -> str:
-    values = {n: 1 if type(rule._converters[n]).__name__ == "IntegerConverter" else NOBODY for n in rule.arguments}
+    values = {n: 1 if isinstance(rule._converters[n], IntegerConverter) else NOBODY for n in rule.arguments}
     return str(app.url_map.bind("localhost").build(rule.endpoint, values))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from flask_smorest import Api
+from werkzeug.routing import IntegerConverter, Map
 
 from pbxweb.api import problems
 from pbxweb.api.blueprint import PREFIX, ApiBlueprint
@@ -18,6 +19,7 @@ from pbxweb.security.roles import PERMISSIONS, Role, Scope
 _making = threading.Lock()
 
 METHODS = ("get", "post", "put", "patch", "delete")
+MAX_NUMBER = 2**53 - 1
 JSON_LIMIT = 1024 * 1024
 DESCRIPTION = (
     "Everything that the pages can do. Sign in with `POST /api/v1/auth/login`, then send "
@@ -36,6 +38,17 @@ REASONS = {
     429: "Too many requests; try again after `retryAfter` seconds",
     503: "A part that is needed does not answer now; nothing was changed",
 }
+
+
+class Number(IntegerConverter):
+    """``<int:…>`` in a route: no larger than a JSON number can be exactly; beyond that there is nothing (404)."""
+
+    def __init__(self, url_map: Map, fixed_digits: int = 0, min: int | None = None, max: int = MAX_NUMBER) -> None:
+        super().__init__(url_map, fixed_digits, min, max)
+
+
+def _number_schema(converter: Number) -> dict[str, Any]:
+    return {"type": "integer", "minimum": converter.min or 0, "maximum": converter.max}
 
 
 class HouseApi(Api):  # type: ignore[misc]
@@ -74,6 +87,8 @@ def init_app(app: Flask) -> Any:
     problems.init_app(app)
     app.config.update(API_TITLE="pbxweb", API_VERSION=__version__, OPENAPI_VERSION="3.0.3")
     api = HouseApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
+    app.url_map.converters["int"] = Number
+    api.register_converter(Number, _number_schema)
     api.register_field(Text, "string", None)
     api.register_field(Instant, "string", "date-time")
     api.spec.components.schema("Problem", schema=Problem)

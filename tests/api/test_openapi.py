@@ -68,9 +68,7 @@ def test_the_document_is_served_and_can_be_cached(client: FlaskClient, admin: Pe
     assert again.status_code == 304
 
 
-def test_the_page_shows_every_operation_without_foreign_assets(
-    app: Flask, client: FlaskClient, admin: Person
-) -> None:
+def test_the_page_shows_every_operation_without_foreign_assets(app: Flask, client: FlaskClient, admin: Person) -> None:
     html = client.get("/api/v1/docs").get_data(as_text=True)
     for path in document(app)["paths"]:
         assert path in html

@@ -73,7 +73,9 @@ def test_a_strange_body_is_refused_with_a_reason(client: FlaskClient, body: byte
     assert answer.json["detail"]
 
 
-@pytest.mark.parametrize("query", ["page=0", "limit=0", "limit=1e9", "page=9999999999999999999999", "search=%00", "page=%ff"])
+@pytest.mark.parametrize(
+    "query", ["page=0", "limit=0", "limit=1e9", "page=9999999999999999999999", "search=%00", "page=%ff"]
+)
 def test_a_strange_query_is_named(api: Api, query: str) -> None:
     answer = api("admin").get(f"/users?{query}")
     assert answer.status_code == 400

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
+from werkzeug.routing import IntegerConverter
 
 from pbxweb.security.audit import AuditEntry
 from pbxweb.storage.database import db
@@ -23,8 +24,7 @@ def _urls(app: Flask) -> list[tuple[str, str]]:
         if rule.rule.startswith("/api/"):
             continue
         values = {
-            name: 1 if type(rule._converters[name]).__name__ == "IntegerConverter" else NOBODY
-            for name in rule.arguments
+            name: 1 if isinstance(rule._converters[name], IntegerConverter) else NOBODY for name in rule.arguments
         }
         with app.test_request_context():
             url = app.url_map.bind("localhost").build(rule.endpoint, values, method=None)
