@@ -37,6 +37,13 @@ def invalid(template: str, *, part: str | None = None, **context: Any) -> Respon
     return page(template, part=part, status=422, **context)
 
 
+def safe_target(target: str | None) -> str:
+    """``target`` when it is a path of this site, else ``/``. An address that leads elsewhere is never followed."""
+    if not target or not target.startswith("/") or target[1:2] in ("/", "\\") or any(ord(c) < 32 for c in target):
+        return "/"
+    return target
+
+
 def done(message: Any, target: str) -> Response:
     """After a form that worked: go on to ``target`` and say ``message`` there."""
     flash(str(message), "success")

@@ -11,18 +11,11 @@ from pbxweb.security.identity import current_actor
 from pbxweb.web import assets
 from pbxweb.web.languages import COOKIE as LANGUAGE_COOKIE
 from pbxweb.web.languages import LANGUAGES
-from pbxweb.web.pages import page
+from pbxweb.web.pages import page, safe_target
 from pbxweb.web.theme import COOKIE as THEME_COOKIE
 from pbxweb.web.theme import THEMES
 
 YEAR = 365 * 24 * 3600
-
-
-def safe_target(target: str | None) -> str:
-    """``target`` when it is a path of this site, else ``/``. An address that leads elsewhere is never followed."""
-    if not target or not target.startswith("/") or target[1:2] in ("/", "\\") or any(ord(c) < 32 for c in target):
-        return "/"
-    return target
 
 
 def _remember(cookie: str, value: str) -> AnyResponse:

@@ -39,8 +39,8 @@ def test_every_page_is_whole(
     house: Served, visit: Callable[..., Eyes], size: tuple[int, int], dark: bool, locale: str
 ) -> None:
     eyes = sign_in(visit(house, size=size, dark=dark, locale=locale))
-    eyes.page.locator(f"button[name=language][value={locale}]").evaluate("button => button.click()")
-    eyes.page.wait_for_load_state()
+    with eyes.page.expect_navigation():
+        eyes.page.locator(f"button[name=language][value={locale}]").evaluate("button => button.click()")
     for path in PAGES:
         answer = eyes.page.goto(path)
         assert answer is not None
