@@ -211,7 +211,13 @@ def test_one_changes_ones_own_profile_but_not_ones_role(
 ) -> None:
     someone = person("user")
     sign_in(client, someone)
-    data = {"email": someone.email, "first_name": "Änne", "language": "de", "timezone": "Europe/Berlin", "role": "admin"}
+    data = {
+        "email": someone.email,
+        "first_name": "Änne",
+        "language": "de",
+        "timezone": "Europe/Berlin",
+        "role": "admin",
+    }
     assert send(client, "/profile", data).status_code == 303
     changed = _user(app, someone.email)
     assert (changed.first_name, changed.language, changed.timezone) == ("Änne", "de", "Europe/Berlin")
