@@ -192,10 +192,12 @@ def run(settings: Settings, make_app: Callable[[], Flask]) -> int:
     engine = engine_for(settings)
     found_running = engine.status().running
     server = Server(settings, make_app)
-    code = 0
+    code, master = 0, os.getpid()
     try:
         server.run()
     except SystemExit as stop:
+        if os.getpid() != master:
+            raise  # a worker ends, forked by gunicorn from within
         code = stop.code if isinstance(stop.code, int) else 1
     if code == 0 or not (found_running or server.ready[0]):
         engine.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -167,6 +168,7 @@ class PrivateEngine(_Instance):
 
     def _start(self) -> int:
         self.prepare()
+        _refuse_taken_port(self.settings)
         if not self.layout.config.is_file():
             raise EngineError(f"{self.layout.config} is missing. Run: python app.py config apply")
         try:
@@ -243,6 +245,16 @@ class SystemEngine(_Instance):
         )
         if done.returncode:
             raise EngineError(f"systemctl {verb} {SYSTEM_UNIT} failed: {done.stderr.strip()}")
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    """Another program on the manager's port would be taken for our Asterisk, which starts without that port."""
+    with socket.socket(socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", settings.ami_port))
+        except OSError as error:
+            raise EngineError(f"PBXWEB_AMI_PORT={settings.ami_port}: cannot be used: {error.strerror}") from error
 
 
 def engine_for(settings: Settings) -> PrivateEngine | SystemEngine:
