@@ -95,14 +95,6 @@ def as_name(value: Any) -> str:
     return _Ready(text)
 
 
-def as_path(value: Any) -> str:
-    """``value``, an absolute path, as the name of a section. Raises ConfValueError."""
-    text = check_text(_plain(value))
-    if not text.startswith("/") or set(text) & set("[]();"):
-        raise ConfValueError(f"{text[:80]!r} is not a path that Asterisk can read from a section's name")
-    return _Ready(text)
-
-
 def as_dialplan(value: Any) -> str:
     """``value`` as a part of a dialplan line, where it can mean nothing but itself. Raises ConfValueError."""
     if isinstance(value, _Ready):
@@ -160,7 +152,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    env.filters.update(option=as_option, name=as_name, dialplan=as_dialplan, path=as_path, quoted=as_quoted)
+    env.filters.update(option=as_option, name=as_name, dialplan=as_dialplan, quoted=as_quoted)
     return env
 
 

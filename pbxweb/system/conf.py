@@ -51,7 +51,7 @@ TONE_ZONES = frozenset(
 
 @dataclass(frozen=True)
 class BaseConf:
-    """What the base files depend on. ``sip_address`` and ``tls_address`` are ``host:port``; the databases end in ``.db``."""
+    """What the base files depend on. ``sip_address`` and ``tls_address`` are ``host:port``."""
 
     directories: Layout
     sip_address: str
@@ -60,8 +60,6 @@ class BaseConf:
     rtp_last: int
     ami_port: int
     ami_secret: str
-    cdr_database: Path
-    cel_database: Path
     ami_events: tuple[str, ...] = EVENT_NAMES
     ami_classes: str = READ_CLASSES
     realm: str = "pbxweb"
@@ -89,22 +87,10 @@ class BaseConf:
             rtp_last=settings.rtp.last,
             ami_port=settings.ami_port,
             ami_secret=ami_secret,
-            cdr_database=settings.cdr_database,
-            cel_database=settings.cel_database,
             language=language,
             tone_zone=tone_zone,
             local_networks=local_networks,
         )
-
-    @property
-    def cdr_section(self) -> Path:
-        """The call records' file as its section names it: Asterisk adds ``.db`` itself."""
-        return self.cdr_database.with_suffix("")
-
-    @property
-    def cel_section(self) -> Path:
-        """The channel events' file in the same way."""
-        return self.cel_database.with_suffix("")
 
     @property
     def certificate(self) -> Path:

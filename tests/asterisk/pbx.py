@@ -39,7 +39,7 @@ def extension(number: str, **fields: object) -> ExtensionConf:
     return ExtensionConf(number, **given)  # type: ignore[arg-type]
 
 
-def free_ports(kind: int = socket.SOCK_STREAM, count: int = 1) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that nobody uses now, for TCP and UDP alike."""
     found: list[int] = []
     while len(found) < count:
@@ -59,14 +59,15 @@ def free_ports(kind: int = socket.SOCK_STREAM, count: int = 1) -> list[int]:
 
 
 def free_range(size: int) -> PortRange:
-    """A range of UDP ports of which none is used now, below the system's ephemeral ones."""
+    """A range of ports of which none is used now (UDP or TCP), below the system's ephemeral ones."""
     for _ in range(200):
         first = random.randrange(12000, 32000 - size, 2)
         sockets = []
         try:
             for port in range(first, first + size):
-                sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                sockets[-1].bind((HOST, port))
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    sockets.append(socket.socket(socket.AF_INET, kind))
+                    sockets[-1].bind((HOST, port))
         except OSError:
             continue
         else:
@@ -74,7 +75,7 @@ def free_range(size: int) -> PortRange:
         finally:
             for one in sockets:
                 one.close()
-    raise RuntimeError("no free UDP ports")
+    raise RuntimeError("no free ports")
 
 
 def until(check: Callable[[], T], timeout: float = 10.0, what: str = "it to happen") -> T:

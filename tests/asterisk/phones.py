@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.asterisk.pbx import HOST, free_ports, password_of, until
+from tests.asterisk.pbx import HOST, free_range, password_of, until
 from tests.asterisk.sound import read_growing, share, write_tone
 
 BARESIP_CODECS = {"opus": "opus/48000/2", "g722": "G722/16000/1", "pcma": "PCMA/8000/1", "pcmu": "PCMU/8000/1"}
@@ -75,8 +75,9 @@ class Phone:
         self._count = 0
         self._news = threading.Condition()
         write_tone(folder / "voice.wav", hertz)
-        sip, self.control_port, rtp = free_ports(count=3)
-        rtp = rtp // 2 * 2 - 40
+        # SIP takes two (the second for TLS), the control socket one, sound the rest.
+        sip = free_range(40).first
+        self.control_port, rtp = sip + 3, sip + 8
         (folder / "config").write_text(
             CONFIG.format(
                 host=HOST, sip=sip, rtp=rtp, rtp_last=rtp + 30, folder=folder, control=self.control_port,

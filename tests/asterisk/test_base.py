@@ -100,12 +100,12 @@ def test_a_call_is_recorded_with_its_times(pbx: Pbx, phones: Phones) -> None:
     anna.hang_up()
     bert.closed()
     query = "SELECT * FROM cdr WHERE linkedid = ?"
-    record = until(lambda: rows(pbx.base.cdr_database, query, [linked]))[0]
+    record = until(lambda: rows(pbx.settings.cdr_database, query, [linked]))[0]
     assert (record["src"], record["dst"], record["disposition"]) == ("200", "201", "ANSWERED")
     start, answer, end = (float(str(record[name])) for name in ("start", "answer", "end"))
     assert 1.7e9 < start <= answer < end
     assert "PJSIP/201-" in str(record["dstchannel"])
-    events = rows(pbx.base.cel_database, "SELECT * FROM cel WHERE linkedid = ? ORDER BY AcctId", [linked])
+    events = rows(pbx.settings.cel_database, "SELECT * FROM cel WHERE linkedid = ? ORDER BY AcctId", [linked])
     kinds = [event["eventtype"] for event in events]
     assert {"CHAN_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END", "LINKEDID_END"} <= set(kinds)
     assert kinds[0] == "CHAN_START"
@@ -117,12 +117,12 @@ def test_a_busy_and_an_absent_phone_are_recorded_as_such(pbx: Pbx, phones: Phone
     phones.add("201")
     pbx.ami.dbput("pbxweb-dnd", "201", "1")
     anna = phones.add("200")
-    count = len(rows(pbx.base.cdr_database, "SELECT 1 FROM cdr"))
+    count = len(rows(pbx.settings.cdr_database, "SELECT 1 FROM cdr"))
     for number in ("201", "204", "299"):
         anna.forget()
         anna.dial(number).closed(20)
-    until(lambda: len(rows(pbx.base.cdr_database, "SELECT 1 FROM cdr")) >= count + 3)
-    found = rows(pbx.base.cdr_database, "SELECT dst, disposition, answer FROM cdr ORDER BY AcctId DESC LIMIT 3")
+    until(lambda: len(rows(pbx.settings.cdr_database, "SELECT 1 FROM cdr")) >= count + 3)
+    found = rows(pbx.settings.cdr_database, "SELECT dst, disposition, answer FROM cdr ORDER BY AcctId DESC LIMIT 3")
     assert {row["dst"]: row["disposition"] for row in found} == {"201": "BUSY", "204": "NO ANSWER", "299": "NO ANSWER"}
     assert all(float(str(row["answer"])) == 0 for row in found)
 

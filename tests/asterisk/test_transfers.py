@@ -30,7 +30,7 @@ def test_blind_transfer_with_the_phones_key(pbx: Pbx, phones: Phones) -> None:
     carl.answer()
     bert.closed()
     _joined(anna, carl)
-    assert until(lambda: rows(pbx.base.cel_database, "SELECT * FROM cel WHERE eventtype = 'BLINDTRANSFER'"))
+    assert until(lambda: rows(pbx.settings.cel_database, "SELECT * FROM cel WHERE eventtype = 'BLINDTRANSFER'"))
 
 
 def test_blind_transfer_by_code_from_the_called(pbx: Pbx, phones: Phones) -> None:
@@ -56,7 +56,7 @@ def test_attended_transfer_by_code_from_the_caller(pbx: Pbx, phones: Phones) -> 
     assert carl.hears(anna.hertz), "the consultation"
     anna.hang_up()
     _joined(bert, carl)
-    assert until(lambda: rows(pbx.base.cel_database, "SELECT * FROM cel WHERE eventtype = 'ATTENDEDTRANSFER'"))
+    assert until(lambda: rows(pbx.settings.cel_database, "SELECT * FROM cel WHERE eventtype = 'ATTENDEDTRANSFER'"))
 
 
 def test_attended_transfer_with_the_phones_key(pbx: Pbx, phones: Phones, sip: Callable[..., SipUser]) -> None:
