@@ -63,6 +63,7 @@ def index() -> Response:
         args={name: value for name, value in args.items() if value},
         wanted=args,
         nobody=NOBODY,
+        me=actor().user_id,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask, g
+from flask.testing import FlaskClient
 
 from pbxweb.extensions import devices, parts, service
 from pbxweb.live.bus import Message
@@ -57,3 +58,17 @@ def test_the_devices_are_for_those_who_may_see_them(app: Flask, here: None, pers
         assert row
         service.update(device("test"), row.id, {"user_id": anna.id})
     assert "127.0.0.1" in written(app, "phone-devices", Actor("Anna", Role.USER, anna.id))
+
+
+def test_the_list_says_who_is_online(
+    app: Flask, here: None, client: FlaskClient, admin: Person, sign_in: Callable[[FlaskClient, Person], None]
+) -> None:
+    with app.app_context():
+        service.create(device("test"), {"number": "202", "display_name": "Bert"})
+    sign_in(client, admin)
+    soup = BeautifulSoup(client.get("/phones").text, "html.parser")
+    assert "Online" in soup.find(id="phone-201").text
+    assert "Offline" in soup.find(id="phone-202").text
+    online = BeautifulSoup(client.get("/phones?online=yes").text, "html.parser")
+    assert online.find(id="phone-201")
+    assert not online.find(id="phone-202")
