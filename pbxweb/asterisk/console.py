@@ -24,7 +24,7 @@ class Console(AmiVerbs):
         self._socket = control_socket
 
     def send(self, action: str, headers: Mapping[str, HeaderValue] = EMPTY, *, timeout: float = 5.0) -> Response:
-        """``Reload``, ``Getvar`` and ``CoreStatus`` (only its ``CoreCurrentCalls``)."""
+        """``Reload`` and ``Getvar``."""
         if action == "Reload":
             said = self._ask(f"module reload {headers['Module']}", timeout)
             if DONE not in said:
@@ -33,16 +33,16 @@ class Console(AmiVerbs):
         if action == "Getvar":
             said = self._ask(f"dialplan eval function {headers['Variable']}", timeout)
             return Response({"Response": "Success", "Value": said.partition("Result:")[2].strip()})
-        if action == "CoreStatus":
-            calls = next((line.split()[0] for line in self._ask("core show channels count", timeout).splitlines()
-                          if "active call" in line), "0")  # fmt: skip
-            return Response({"Response": "Success", "CoreCurrentCalls": calls})
         raise AmiFailed(f"{action} is not known on the console")
 
     def collect(
         self, action: str, headers: Mapping[str, HeaderValue] = EMPTY, *, timeout: float = 10.0
     ) -> tuple[Response, list[Event]]:
-        """``PJSIPShowEndpoint``, with empty details."""
+        """``PJSIPShowEndpoint``, with empty details, and ``CoreShowChannels``, only the names."""
+        if action == "CoreShowChannels":
+            lines = self._ask("core show channels concise", timeout).splitlines()
+            names = [line.split("!")[0] for line in lines if "!" in line]
+            return Response({"Response": "Success"}), [Event({"Event": "CoreShowChannel", "Channel": n}) for n in names]
         if action != "PJSIPShowEndpoint":
             raise AmiFailed(f"{action} is not known on the console")
         variable = f"PJSIP_ENDPOINT({headers['Endpoint']},aors)"

@@ -55,7 +55,7 @@ class Restarts:
         """
         files = self.pending()
         way = self._running.way() if files else None
-        if way is None or way.calls():
+        if way is None or way.busy():
             return False
         log.info("Asterisk is restarted for %s", ", ".join(files))
         born = self._born()

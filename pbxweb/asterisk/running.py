@@ -1,4 +1,4 @@
-"""The Asterisk that runs right now, as far as applying a change needs it: reload, ask, count calls."""
+"""The Asterisk that runs right now, as far as applying a change needs it: reload, and ask what it does."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ class Way:
         """Does it run ``text`` from ``file``? None where it cannot be asked."""
         return verify.runs(self._verbs, marker_of(file, text))
 
-    def calls(self) -> int:
-        """How many calls are up."""
-        return int(self._verbs.send("CoreStatus").get("CoreCurrentCalls") or 0)
+    def busy(self) -> bool:
+        """Is any channel up: a call, or one that is about to be?"""
+        return any(event.name == "CoreShowChannel" for event in self._verbs.collect("CoreShowChannels")[1])
 
 
 class Loading:

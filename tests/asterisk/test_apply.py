@@ -139,6 +139,14 @@ def test_undo_of_a_creation_removes_the_phones(house: House) -> None:
     assert not {"310", "311"} & set(house.names())
 
 
+def test_what_was_seen_of_a_phone_does_not_stand_in_the_way_of_an_undo(house: House) -> None:
+    number = house.add("310").revision
+    with house.change("extension.seen"):
+        row("310").last_user_agent = "baresip"
+    undo(house, number)
+    assert "310" not in house.names()
+
+
 def test_undo_leaves_other_columns_of_the_row_alone(house: House) -> None:
     number = house.rename("200", "Wrong").revision
     with house.change():
