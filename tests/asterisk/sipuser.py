@@ -7,6 +7,7 @@ import re
 import secrets
 import socket
 import threading
+import time
 from dataclasses import dataclass, field
 
 from tests.asterisk.pbx import HOST, password_of, until
@@ -58,6 +59,7 @@ class Dialog:
     remote: str
     cseq: int = 0
     branch: str = ""
+    sent: bytes = b""
     final: Message | None = None
     messages: list[Message] = field(default_factory=list)
 
@@ -180,7 +182,12 @@ class SipUser:
         before = len(dialog.messages)
         self._within(dialog, method, extra, body)
 
+        last = [time.monotonic()]
+
         def final() -> Message | None:
+            if len(dialog.messages) == before and time.monotonic() - last[0] > 1:
+                self._socket.sendto(dialog.sent, self.server)
+                last[0] = time.monotonic()
             return next((m for m in dialog.messages[before:] if m.status >= 200 and m.method == method), None)
 
         answer = until(final, wait, f"an answer to {method}")
@@ -212,7 +219,8 @@ class SipUser:
             "Content-Length": str(len(body.encode())),
         }
         lines = [f"{method} {dialog.target} SIP/2.0", *(f"{key}: {value}" for key, value in headers.items())]
-        self._socket.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), self.server)
+        dialog.sent = ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+        self._socket.sendto(dialog.sent, self.server)
 
     def _listen(self) -> None:
         while not self._closed:
@@ -226,7 +234,8 @@ class SipUser:
             if dialog:
                 dialog.messages.append(message)
         elif message.method == "INVITE":
-            self.incoming.append(message)
+            if all(message.get("via") != known.get("via") for known in self.incoming):
+                self.incoming.append(message)
             for status in (100, *self.reply):
                 self._answer(message, status)
         elif message.method != "ACK":
