@@ -55,9 +55,9 @@ def _phones(message: Message) -> Iterable[str] | None:
 
 def add_to(hub: Hub) -> None:
     """Make the parts known."""
+    hub.add(Part("dashboard-calls", "calls.live", (CALLS, ENGINE), _calls))
     hub.add(Part("engine", "dashboard.read", (ENGINE,), _banner))
     hub.add(Part("health", "dashboard.read", (ENGINE, CONTACTS, TICK), _health))
     hub.add(Part("figures", "dashboard.read", (CALLS, CONTACTS, ENGINE, HISTORY), _figures))
-    hub.add(Part("dashboard-calls", "calls.live", (CALLS, ENGINE), _calls))
     hub.add(Part("recent", "calls.history", (HISTORY,), _recent))
     hub.add(Part("signed-in", "extensions.list", (CONTACTS, ENGINE), _phone, _phones))

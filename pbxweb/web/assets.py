@@ -11,6 +11,7 @@ import hashlib
 import json
 import mimetypes
 import threading
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
+LOOK_EVERY = 1.0
 PACKED = {".js", ".css", ".svg", ".json", ".webmanifest"}
 
 
@@ -46,6 +48,7 @@ class Assets:
         self._folder = folder.resolve()
         self._lock = threading.Lock()
         self._files: dict[str, tuple[int, File]] = {}
+        self._urls: dict[tuple[str, str], tuple[float, str]] = {}
         self._manifest: tuple[int, dict[str, str]] = (-1, {})
 
     def path(self, name: str) -> str:
@@ -56,6 +59,18 @@ class Assets:
         if (self._folder / name).is_file() and not name.startswith("vendor/"):
             return name
         return f"vendor/{self._vendor().get(name, name)}"
+
+    def url(self, name: str) -> str:
+        """The URL of ``name``. Whether the file has changed is looked at once a second."""
+        now, key = time.monotonic(), (request.script_root, name)
+        known = self._urls.get(key)
+        if known and now - known[0] < LOOK_EVERY:
+            return known[1]
+        path = self.path(name)
+        version = self.version(path)
+        url = url_for("web.static", path=path, v=version) if version else url_for("web.static", path=path)
+        self._urls[key] = (now, url)
+        return url
 
     def version(self, path: str) -> str:
         """What the URL of ``path`` ends with so that it changes with the content ("" for a vendor file)."""
@@ -114,9 +129,7 @@ def assets() -> Assets:
 
 def asset(name: str) -> str:
     """The URL of a static file by its plain name: ``asset("css/app.css")``, ``asset("htmx.js")``."""
-    path = assets().path(name)
-    version = assets().version(path)
-    return url_for("web.static", path=path, v=version) if version else url_for("web.static", path=path)
+    return assets().url(name)
 
 
 @lru_cache(maxsize=512)

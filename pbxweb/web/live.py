@@ -49,7 +49,7 @@ class Part:
     keys: Callable[[Message], Iterable[str] | None] = _all
 
 
-@dataclass
+@dataclass(eq=False)
 class Client:
     """One open page. ``send`` writes one text and raises when the line is gone; ``parts`` are (kind, key)."""
 
@@ -158,40 +158,38 @@ class Hub:
         return stale
 
     def _tell(self, messages: list[Message]) -> None:
+        """Part by part, in the order in which they were added: a call's line does not wait for the day's figures."""
         stale = self._stale(messages)
         with self._lock:
             clients = list(self._clients.values())
-        written: dict[tuple[_Audience, str, str], str] = {}
-        for client in clients:
-            everything, client.fresh = client.fresh, False
-            wanted = [
-                (kind, key)
-                for kind, key in client.parts
-                if everything or (kind in stale and ((keys := stale[kind]) is None or key in keys))
-            ]
-            news = self._news(client, wanted, written, again=everything)
-            if news:
-                self._send(client, news)
+        begun = [client for client in clients if client.fresh]
+        for client in begun:
+            client.fresh = False
+        for part in self._parts.values():
+            keys = stale.get(part.kind, set())
+            written: dict[tuple[_Audience, str], str] = {}
+            for client in clients:
+                again = client in begun
+                news = [
+                    text
+                    for kind, key in client.parts
+                    if kind == part.kind and (again or keys is None or key in keys)
+                    if (text := self._news(client, part, key, written, again=again))
+                ]
+                if news:
+                    self._send(client, news)
 
     def _news(
-        self,
-        client: Client,
-        wanted: list[tuple[str, str]],
-        written: dict[tuple[_Audience, str, str], str],
-        *,
-        again: bool,
-    ) -> list[str]:
-        news = []
-        for kind, key in wanted:
-            part = self._parts[kind]
-            audience = _audience(client, part)
-            text = written.get((audience, kind, key))
-            if text is None:
-                text = written[audience, kind, key] = self._write(part, key, audience)
-            if text and (again or client.told.get((kind, key)) != text):
-                client.told[kind, key] = text
-                news.append(text)
-        return news
+        self, client: Client, part: Part, key: str, written: dict[tuple[_Audience, str], str], *, again: bool
+    ) -> str:
+        audience = _audience(client, part)
+        text = written.get((audience, key))
+        if text is None:
+            text = written[audience, key] = self._write(part, key, audience)
+        if not text or (not again and client.told.get((part.kind, key)) == text):
+            return ""
+        client.told[part.kind, key] = text
+        return text
 
     def _write(self, part: Part, key: str, audience: _Audience) -> str:
         try:
