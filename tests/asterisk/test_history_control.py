@@ -1,0 +1,125 @@
+"""Calls begun and ended through the API of the served product, with real phones; and what the history says of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.asterisk.pbx import until
+from tests.asterisk.phones import Phone, Phones
+from tests.served import Served
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One served instance with three phones for all tests here."""
+    instance = Served(tmp_path_factory.mktemp("served") / "var")
+    try:
+        instance.start()
+        instance.made = instance.set_up(phones=3)  # type: ignore[attr-defined]
+        instance.wait_online()
+        yield instance
+    finally:
+        instance.close()
+
+
+@pytest.fixture
+def handsets(served: Served, tmp_path: Path) -> Iterator[Phones]:
+    """baresip phones at it."""
+    made = Phones(tmp_path / "phones", served.settings.sip_bind.port, served.settings.sip_tls_port)
+    yield made
+    made.close()
+
+
+def sign_in(served: Served, handsets: Phones, index: int, **options: object) -> Phone:
+    """Start the phone number ``index`` and wait until pbxweb knows that it is there."""
+    row = served.made[index]  # type: ignore[attr-defined]
+    password = row.get("sipPassword") or row["password"]
+    return handsets.add(row["number"], password=password, **options)
+
+
+def calls(served: Served) -> list[dict[str, object]]:
+    answer = served.api("GET", "/calls")
+    assert answer.status == 200, answer
+    found: list[dict[str, object]] = answer.body["data"]
+    return found
+
+
+def originate(served: Served, source: str, target: str) -> str:
+    answer = until(
+        lambda: (a := served.api("POST", "/calls/originate", {"from": source, "to": target})).status != 409 and a,
+        what="the phone to be signed in",
+    )
+    assert answer.status == 201, answer
+    assert answer.body["status"] == "initiated"
+    return str(answer.body["callId"])
+
+
+def ended(served: Served, key: str) -> dict[str, object]:
+    """The call in the history, once it is there."""
+    return until(
+        lambda: next((row for row in served.history() if row["id"] == key), None), 5, "the call in the history"
+    )  # type: ignore[return-value]
+
+
+def test_a_click_rings_the_own_phone_and_then_calls(served: Served, handsets: Phones) -> None:
+    anna = sign_in(served, handsets, 0)
+    bert = sign_in(served, handsets, 1, answer="auto")
+    key = originate(served, anna.number, bert.number)
+    shown = anna.wait("CALL_INCOMING")
+    assert bert.number in str(shown.get("peeruri")), shown
+    live = until(lambda: calls(served), what="the call in the live list")
+    assert live[0]["id"] == key
+    anna.answer()
+    bert.talking()
+    assert anna.number in str(bert.wait("CALL_ESTABLISHED").get("peeruri"))
+    until(lambda: calls(served)[0]["state"] == "answered", what="the live list to say answered")
+    (one,) = calls(served)
+    assert (one["id"], one["callerNumber"], one["calleeNumber"]) == (key, anna.number, bert.number)
+    assert served.api("GET", f"/calls/{key}").body["state"] == "answered"
+    time.sleep(1)
+    assert served.api("POST", f"/calls/{key}/hangup").status == 204
+    anna.closed()
+    bert.closed()
+    row = ended(served, key)
+    assert (row["callerNumber"], row["calleeNumber"], row["disposition"]) == (anna.number, bert.number, "answered")
+    assert calls(served) == []
+    assert served.api("GET", f"/calls/{key}").body["state"] == "ended"
+
+
+def test_a_click_that_nobody_takes_up_has_failed(served: Served, handsets: Phones) -> None:
+    anna = sign_in(served, handsets, 0)
+    key = originate(served, anna.number, "*43")
+    anna.wait("CALL_INCOMING")
+    anna.hang_up()
+    row = ended(served, key)
+    assert (row["disposition"], row["calleeNumber"]) == ("failed", "*43")
+
+
+def test_a_ringing_call_can_be_hung_up(served: Served, handsets: Phones) -> None:
+    anna, bert = sign_in(served, handsets, 0), sign_in(served, handsets, 1)
+    anna.dial(bert.number)
+    bert.wait("CALL_INCOMING")
+    (one,) = until(lambda: calls(served), what="the call in the live list")
+    assert one["state"] == "ringing"
+    assert served.api("PUT", f"/calls/{one['id']}/hangup").status == 204
+    anna.closed()
+    assert ended(served, str(one["id"]))["disposition"] == "missed"
+
+
+def test_a_phone_that_is_not_there_cannot_be_clicked(served: Served) -> None:
+    number = served.made[2]["number"]  # type: ignore[attr-defined]
+    answer = served.api("POST", "/calls/originate", {"from": number, "to": "*43"})
+    assert answer.status == 409
+    assert answer.body["errors"][0]["field"] == "from"
+
+
+def test_an_ended_call_is_in_the_history_within_two_seconds(served: Served, handsets: Phones) -> None:
+    anna = sign_in(served, handsets, 0)
+    before = {row["id"] for row in served.history()}
+    anna.dial("*43").talking()
+    anna.hang_up().closed()
+    until(lambda: {row["id"] for row in served.history()} - before, 2, "the call in the history")
