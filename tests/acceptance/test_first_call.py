@@ -20,7 +20,7 @@ def test_the_api_alone_leads_to_a_call(served: Served, handsets: Phones) -> None
     assert first.hears(620, seconds=10, timeout=25)
     assert second.hears(440, seconds=10, timeout=25)
     live = served.api("GET", "/calls").body["data"]
-    assert [(call["fromNumber"], call["toNumber"], call["state"]) for call in live] == [
+    assert [(call["callerNumber"], call["calleeNumber"], call["state"]) for call in live] == [
         (first.number, second.number, "answered")
     ]
     first.hang_up()

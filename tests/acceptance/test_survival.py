@@ -51,7 +51,7 @@ def test_a_call_survives_the_killed_web_and_is_told_once(served: Served, pair: t
     served.start()
     served.sign_in()
     live = until(lambda: served.api("GET", "/calls").body["data"], 5, "the call in the live list")
-    assert [(call["fromNumber"], call["state"]) for call in live] == [(pair[0].number, "answered")]
+    assert [(call["callerNumber"], call["state"]) for call in live] == [(pair[0].number, "answered")]
     pair[0].hang_up().closed()
     lasted = time.monotonic() - began
     (row,) = _rows(served, 1)
