@@ -47,7 +47,7 @@ class Wrong(ValueError):
 
 
 def _number(value: Any) -> str:
-    text = value.strip() if isinstance(value, str) else ""
+    text = value.strip(" ") if isinstance(value, str) else ""
     match why_not(text):
         case Taken.SHAPE:
             raise Wrong(_("A number has two to six digits."))

@@ -76,7 +76,7 @@ def add_all(
 
     Out: (id, password) in the same order. Raises Invalid, Conflict.
     """
-    wanted = [str(one.get("number", "")).strip() for one in given]
+    wanted = [str(one.get("number", "")).strip(" ") for one in given]
     house = know(given, extra=wanted)
     taken = {number for number in wanted if number in house.numbers and house.numbers[number] != "new"}
     made: list[tuple[Extension, str]] = []
