@@ -50,7 +50,7 @@ def check(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Print every problem."""
     from pbxweb.storage.database import db
 
-    with house(settings) as (app, _actor):
+    with house(settings) as (app, _actor), _prepared(settings):
         problems = _applier(app).problems(db.session())
         for problem in problems:
             print(problem)
@@ -70,7 +70,7 @@ def diff(settings: Settings, _arguments: argparse.Namespace) -> int:
 
 def apply(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Make it so."""
-    with house(settings) as (app, actor), _linked(app, settings):
+    with house(settings) as (app, actor), _prepared(settings), _linked(app, settings):
         _tell(_applier(app).reconcile(actor))
     return 0
 
@@ -89,7 +89,7 @@ def history(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def undo(settings: Settings, arguments: argparse.Namespace) -> int:
     """Take one revision back."""
-    with house(settings) as (app, actor), _linked(app, settings):
+    with house(settings) as (app, actor), _prepared(settings), _linked(app, settings):
         _tell(_applier(app).undo(actor, arguments.number))
     return 0
 
@@ -106,6 +106,18 @@ def _tell(change: Change) -> None:
         print(f"Revision {change.revision} is live.")
     else:
         print(f"Revision {change.revision} is written; Asterisk does not run and reads it when it starts.")
+
+
+@contextmanager
+def _prepared(settings: Settings) -> Iterator[None]:
+    """The instance's folders with the prompts in them, against which a configuration is checked."""
+    from pbxweb.asterisk.engine import EngineError, engine_for
+
+    try:
+        engine_for(settings).prepare()
+    except EngineError as error:
+        raise Fault(str(error)) from error
+    yield
 
 
 @contextmanager
