@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+from flask_babel import Babel
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import event
 from werkzeug.test import TestResponse
@@ -32,6 +33,14 @@ PASSWORD = "correct-horse-battery"
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """bcrypt at its lowest cost: 1 ms instead of 120."""
     monkeypatch.setattr(passwords, "COST", 4)
+
+
+@pytest.fixture(scope="session")
+def plain_app() -> Flask:
+    """An application that can only translate: what needs no database runs in its request context."""
+    app = Flask("plain")
+    Babel(app)
+    return app
 
 
 @pytest.fixture

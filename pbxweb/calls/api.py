@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response, stream_with_context
+from flask import Response
 
 from pbxweb.api.blueprint import blueprint, refusals
 from pbxweb.api.paging import page_of
-from pbxweb.calls import export, history, live, service, statistics
+from pbxweb.calls import history, live, service, statistics
+from pbxweb.calls.download import csv_response
 from pbxweb.calls.history import Filter
 from pbxweb.calls.schemas import (
     CallDetails,
@@ -98,14 +99,6 @@ def list_history(query: dict[str, Any]) -> dict[str, Any]:
 def history_csv(query: dict[str, Any]) -> Response:
     """Export the ended calls as CSV"""
     return csv_response(_filter(query))
-
-
-def csv_response(wanted: Filter) -> Response:
-    """The calls of ``wanted`` as a file that is written while it is sent."""
-    text = export.rows(actor(), wanted, statistics.zone())
-    response = Response(stream_with_context(text), mimetype="text/csv")
-    response.headers["Content-Disposition"] = 'attachment; filename="calls.csv"'
-    return response
 
 
 def _statistics(query: dict[str, Any]) -> statistics.Statistics:

@@ -14,16 +14,15 @@ from pbxweb.calls import history as calls_history
 from pbxweb.calls import live as calls_live
 from pbxweb.calls import service
 from pbxweb.calls import statistics as calls_statistics
-from pbxweb.calls.api import csv_response
 from pbxweb.calls.chart import chart
+from pbxweb.calls.download import csv_response
 from pbxweb.calls.forms import DialForm, FilterForm
 from pbxweb.calls.models import Call
 from pbxweb.security.errors import Conflict, Invalid
 from pbxweb.security.guard import requires
 from pbxweb.security.identity import actor
 from pbxweb.security.limits import limited
-from pbxweb.web.pages import done, invalid, page, take_refusal
-from pbxweb.web.views import safe_target
+from pbxweb.web.pages import done, invalid, page, safe_target, take_refusal
 
 calls = Blueprint("calls", __name__, url_prefix="/calls")
 PER_PAGE = 50

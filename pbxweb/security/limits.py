@@ -138,7 +138,7 @@ def _amount() -> str:
 def _refuse(limit: RequestLimit) -> None:
     from flask_babel import ngettext
 
-    seconds = max(1, round(limit.reset_at - time.time()))
+    seconds = max(1, int(limit.reset_at - time.time()))
     raise TooMany(
         ngettext(
             "Too many attempts. Please try again in %(num)d second.",

@@ -20,10 +20,9 @@ from pbxweb.users import accounts, rules, service
 from pbxweb.users.accounts import Caller
 from pbxweb.users.forms import ROLES, ChangePasswordForm, NewPasswordForm, PersonForm, SignInForm
 from pbxweb.users.models import User
-from pbxweb.users.shown import phones_of
+from pbxweb.users.shown import client_name, phones_of
 from pbxweb.users.visitors import Visitor, by_secret, visitor
-from pbxweb.web.pages import done, invalid, page, take_refusal
-from pbxweb.web.views import safe_target
+from pbxweb.web.pages import done, invalid, page, safe_target, take_refusal
 
 account = Blueprint("users", __name__)
 KNOWN_FOR = 365 * 24 * 3600
@@ -152,6 +151,7 @@ def _profile(status: int = 200, **forms: Any) -> Response:
         password_form=forms.get("password") or ChangePasswordForm(formdata=None),
         sign_ins=sessions.of_user(user.id),
         here=here.sign_in_id,
+        client_name=client_name,
         phones=phones_of([user]).get(user.id, ()),
         roles=ROLES,
         timezones=rules.timezones(),

@@ -8,6 +8,22 @@ from typing import Any
 from pbxweb.users.links import Phone, links
 from pbxweb.users.models import User
 
+BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrom", "Chrome"), ("Safari", "Safari"))
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def client_name(client: str) -> str:
+    """A browser's or a program's User-Agent header in a few words: "Firefox, Linux"."""
+    known = [next((name for mark, name in marks if mark in client), "") for marks in (BROWSERS, SYSTEMS)]
+    return ", ".join(name for name in known if name) if all(known) else client[:60]
+
 
 def phones_of(users: Sequence[User]) -> Mapping[str, Sequence[Phone]]:
     """The phones of many people, by the person's id, in one go."""

@@ -16,7 +16,7 @@ from pbxweb.security.identity import actor
 from pbxweb.users import accounts, rules, service
 from pbxweb.users.forms import ROLES, STATES, NewPersonForm, OfficialForm, PeopleQuery
 from pbxweb.users.models import User
-from pbxweb.users.shown import phones_of
+from pbxweb.users.shown import client_name, phones_of
 from pbxweb.web.pages import done, invalid, page, take_refusal
 
 people = Blueprint("people", __name__, url_prefix="/people")
@@ -102,6 +102,7 @@ def _of(user_id: UUID, form: OfficialForm) -> dict[str, Any]:
         "user": user,
         "phones": phones_of([user]).get(user.id, ()),
         "sign_ins": sessions.of_user(user.id),
+        "client_name": client_name,
         "own": user.id == actor().user_id,
         **_words(),
     }

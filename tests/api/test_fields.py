@@ -33,19 +33,19 @@ class Sample(Schema):
         "",
     ],
 )
-def test_ordinary_text_of_any_writing_passes_unchanged(app: Flask, good: str) -> None:
-    with app.test_request_context():
+def test_ordinary_text_of_any_writing_passes_unchanged(plain_app: Flask, good: str) -> None:
+    with plain_app.test_request_context():
         assert Sample().load({"line": good})["line"] == good
 
 
 @pytest.mark.parametrize("bad", ["a\nb", "a\rb", "a\tb", "a\0b", "a\x7fb", "a\x85b", "a\u2028b", "\ud800", "x" * 41])
-def test_what_could_end_a_line_or_is_too_long_is_refused(app: Flask, bad: str) -> None:
-    with app.test_request_context(), pytest.raises(ValidationError):
+def test_what_could_end_a_line_or_is_too_long_is_refused(plain_app: Flask, bad: str) -> None:
+    with plain_app.test_request_context(), pytest.raises(ValidationError):
         Sample().load({"line": bad})
 
 
-def test_several_lines_are_allowed_where_asked_for(app: Flask) -> None:
-    with app.test_request_context():
+def test_several_lines_are_allowed_where_asked_for(plain_app: Flask) -> None:
+    with plain_app.test_request_context():
         assert Sample().load({"lines": "a\nb\r\nc"})["lines"] == "a\nb\r\nc"
         with pytest.raises(ValidationError):
             Sample().load({"lines": "a\rb"})
@@ -56,9 +56,9 @@ def test_no_printable_text_is_refused(text: str) -> None:
     assert fault(text) is None
 
 
-def test_a_moment_is_utc_with_a_z(app: Flask) -> None:
+def test_a_moment_is_utc_with_a_z(plain_app: Flask) -> None:
     noon = datetime(2026, 1, 15, 12, 30, tzinfo=timezone(timedelta(hours=2)))
-    with app.test_request_context():
+    with plain_app.test_request_context():
         assert Sample().dump({"at": noon}) == {"at": "2026-01-15T10:30:00Z"}
         assert Sample().dump({"at": None}) == {"at": None}
         assert Sample().load({"at": "2026-01-15T10:30:00Z"})["at"] == datetime(2026, 1, 15, 10, 30, tzinfo=UTC)

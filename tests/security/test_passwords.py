@@ -46,7 +46,7 @@ def test_without_a_hash_one_is_computed_all_the_same(monkeypatch: pytest.MonkeyP
     assert checked[0].startswith(b"$2b$04$")
 
 
-def test_guessing_cannot_take_all_threads(app: Flask) -> None:
+def test_guessing_cannot_take_all_threads(plain_app: Flask) -> None:
     release, refused = threading.Event(), []
 
     def hold() -> None:
@@ -57,7 +57,7 @@ def test_guessing_cannot_take_all_threads(app: Flask) -> None:
     for thread in threads:
         thread.start()
     try:
-        with app.test_request_context(), pytest.raises(Unavailable):
+        with plain_app.test_request_context(), pytest.raises(Unavailable):
             for _ in range(1000):
                 if not passwords._waiting.acquire(blocking=False):
                     break
@@ -94,8 +94,8 @@ def test_guessing_cannot_take_all_threads(app: Flask) -> None:
         "with\nnewline-in-it",
     ],
 )
-def test_what_is_easy_to_guess_is_refused_with_a_reason(app: Flask, password: str) -> None:
-    with app.test_request_context():
+def test_what_is_easy_to_guess_is_refused_with_a_reason(plain_app: Flask, password: str) -> None:
+    with plain_app.test_request_context():
         assert passwords.fault(password, ("anna.schmidt@example.com", "Anna", "Schmidt"))
 
 
@@ -111,13 +111,13 @@ def test_what_is_easy_to_guess_is_refused_with_a_reason(app: Flask, password: st
         "anna mag gern blauen käse",
     ],
 )
-def test_a_good_one_is_accepted(app: Flask, password: str) -> None:
-    with app.test_request_context():
+def test_a_good_one_is_accepted(plain_app: Flask, password: str) -> None:
+    with plain_app.test_request_context():
         assert passwords.fault(password, ("anna.schmidt@example.com", "Anna", "Schmidt")) is None
 
 
-def test_the_strength_grows_with_length_and_variety(app: Flask) -> None:
-    with app.test_request_context():
+def test_the_strength_grows_with_length_and_variety(plain_app: Flask) -> None:
+    with plain_app.test_request_context():
         scores = [
             passwords.strength(p).score
             for p in ("aaaaaaaaaa", "kameltasse", "kamel tasse wolke", "kamel Tasse 7 wolke!")

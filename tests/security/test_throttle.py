@@ -16,13 +16,13 @@ from tests.conftest import PASSWORD, Person, send
 
 
 def test_an_address_that_keeps_failing_on_an_attacked_account_waits_longer_and_longer(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
+    plain_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(throttle.time, "monotonic", lambda: now)
     guard = Throttle()
     waits = []
-    with app.test_request_context():
+    with plain_app.test_request_context():
         for _ in range(25):
             try:
                 guard.check("a", "1.1.1.1")

@@ -15,6 +15,7 @@ from pbxweb.security.sessions import SignIn
 from pbxweb.storage.database import db
 from pbxweb.users.links import Phone, links
 from pbxweb.users.models import User
+from pbxweb.users.shown import client_name
 from tests.conftest import PASSWORD, Person, counted_queries, send
 
 NEW = "another-fine-staple-9"
@@ -296,3 +297,17 @@ def test_no_page_and_no_audit_row_shows_a_hash_or_a_link(
     assert secret not in rows
     assert "$2b$" not in rows
     assert str(tom.invitation_hash) not in rows
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox, Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140 Safari/537.36 Edg/140.0", "Edge, Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari, iPhone"),
+        ("python-requests/2.34", "python-requests/2.34"),
+        ("", ""),
+    ],
+)
+def test_a_browser_is_named_in_words(header: str, words: str) -> None:
+    assert client_name(header) == words
