@@ -10,6 +10,12 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from bs4 import BeautifulSoup, Comment, Doctype, NavigableString
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.datastructures import MultiDict
+
+from pbxweb.extensions.forms import BulkForm
+from tests.conftest import Person, send
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = [("pbxweb/**.py", "python"), ("templates/**.html", "jinja2")]
@@ -101,3 +107,16 @@ def _bare_texts(source: str) -> list[str]:
 @pytest.mark.parametrize("template", sorted(str(p.relative_to(ROOT)) for p in (ROOT / "templates").rglob("*.html")))
 def test_a_template_says_nothing_untranslated(template: str) -> None:
     assert _bare_texts((ROOT / template).read_text(encoding="utf-8")) == []
+
+
+def test_a_german_page_complains_in_german(client: FlaskClient, admin: Person) -> None:
+    german = {"Accept-Language": "de-AT, de;q=0.9, en;q=0.5"}
+    assert '<html lang="de"' in client.get("/login", headers=german).text
+    assert "Bitte füllen Sie das aus." in send(client, "/login", {}, headers=german).text
+
+
+def test_the_form_library_complains_in_german(app: Flask) -> None:
+    with app.test_request_context(method="POST", headers={"Accept-Language": "de"}):
+        form = BulkForm(MultiDict({"count": "600"}), meta={"csrf": False})
+        assert not form.validate()
+        assert "Zahl muss zwischen 1 und 500 liegen." in form.errors["count"]

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from flask_babel import gettext
-
 from pbxweb.asterisk import instance, revisions, verify
 from pbxweb.asterisk.check import Checker, Problem, check
 from pbxweb.asterisk.conf import RESTART, ConfValueError, reload_of, with_marker
@@ -212,7 +210,7 @@ class Applier:
 
         Raises NotFound, Conflict when they were changed again since, and what every change raises.
         """
-        with changing(actor, "revision.undo", gettext("revision %(number)s", number=number)) as change:
+        with changing(actor, "revision.undo", f"revision {number}") as change:
             session = db.session()
             change.undoes = number
             change.images += revisions.put_back(session, revisions.get(session, number))

@@ -54,12 +54,13 @@ def _render(base: BaseConf) -> Iterable[Piece]:
 
 
 def _init_app(app: Flask) -> None:
-    from pbxweb.system import newcomer, parts
+    from pbxweb.system import newcomer, parts, words
     from pbxweb.system.trail import details
     from pbxweb.web.live import hub
 
     parts.add_to(hub(app))
     newcomer.init_app(app)
+    words.init_app(app)
     app.jinja_env.globals["audit_details"] = details
 
 

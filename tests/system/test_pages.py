@@ -87,7 +87,7 @@ def test_a_change_is_listed_with_its_difference_and_can_be_taken_back(
     with app.test_request_context():
         phones.create(ada, {"number": "201", "display_name": "Office"})
     listed = browser.get("/system/changes")
-    assert "extension 201" in listed.text
+    assert "Phone 201" in listed.text
     newest = api("admin").get("/system/revisions").json["data"][0]
     page = browser.get(f"/system/changes/{newest['number']}")
     assert 'class="diff-add"' in page.text
@@ -109,8 +109,8 @@ def test_the_trail_can_be_searched_and_paged(
         for number in range(201, 206):
             phones.create(ada, {"number": str(number), "display_name": f"Phone {number}"})
     found = browser.get("/system/audit?search=extension+203&action=extension.")
-    assert "extension 203" in found.text
-    assert "extension 204" not in found.text
+    assert "Phone 203" in found.text
+    assert "Phone 204" not in found.text
     assert "Nothing matches" in browser.get("/system/audit?search=nobody").text
     program = api("admin")
     first = program.get("/system/audit?limit=3&action=extension.").json

@@ -1,0 +1,36 @@
+"""What the trail shows for the codes that are stored."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from pbxweb.system.words import deed, deed_kind, thing
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        ("extension 201", "Telefon 201"),
+        ("extension 201, 202", "Telefone 201, 202"),
+        ("revision 7", "Änderung 7"),
+        ("settings", "Einstellungen"),
+        ("3 new, 1 changed", "3 neu, 1 geändert"),
+        ("anna@example.com", "anna@example.com"),
+        ("201 → 202", "201 → 202"),
+        ("", ""),
+    ],
+)
+def test_a_subject_is_shown_in_the_readers_language(app: Flask, subject: str, shown: str) -> None:
+    with app.test_request_context(headers={"Accept-Language": "de"}):
+        assert thing(subject) == shown
+
+
+def test_a_deed_is_shown_in_the_readers_language(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "de"}):
+        assert (deed("extension.update"), deed_kind("extension.")) == ("Telefon geändert", "Telefone")
+
+
+def test_an_unknown_deed_shows_its_code(app: Flask) -> None:
+    with app.test_request_context():
+        assert (deed("fax.send"), deed_kind("fax.")) == ("fax.send", "fax")
