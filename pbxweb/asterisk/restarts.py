@@ -50,8 +50,7 @@ class Restarts:
     def when_idle(self, start: Callable[[], object]) -> bool:
         """Stop Asterisk and ``start`` it again, if something waits for that and no call is up; was it done?
 
-        New calls are refused from the moment in which it begins to stop. Raises AmiError when Asterisk does not answer,
-        and what ``start`` raises.
+        Raises AmiError when Asterisk does not answer, and what ``start`` raises.
         """
         files = self.pending()
         way = self._running.way() if files else None
@@ -61,10 +60,11 @@ class Restarts:
         born = self._born()
         if born is None:
             return False
-        # It ends before it has answered.
+        # It may be gone before it has answered. A graceful stop was seen to wait for seconds, refusing calls meanwhile.
         with contextlib.suppress(control.ControlError):
-            control.ask(self._layout.control_socket, "core stop gracefully")
+            control.ask(self._layout.control_socket, "core stop now")
         if not process.wait_gone(born[0], END_SECONDS):
+            log.warning("Asterisk does not end")
             return False
         start()
         return True
