@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,8 +114,30 @@ class Instance:
             process.end(pid, 1)
 
 
+@pytest.fixture(scope="module")
+def set_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder that has seen one start: the first one makes database, sounds and certificate."""
+    made = Instance(tmp_path_factory.mktemp("set-up") / "home")
+    try:
+        made.ready().terminate()
+        made.started[0].wait(10)
+    finally:
+        made.close()
+    return made.home
+
+
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
+def empty(tmp_path: Path) -> Iterator[Instance]:
+    """An instance on a state folder that does not exist yet."""
+    made = Instance(tmp_path / "home")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def instance(set_up: Path, tmp_path: Path) -> Iterator[Instance]:
+    """An instance that was started before, and has moved to another folder and other ports since."""
+    shutil.copytree(set_up, tmp_path / "home", symlinks=True)
     made = Instance(tmp_path / "home")
     yield made
     made.close()
@@ -136,17 +159,16 @@ def worker_of(master: subprocess.Popen[bytes]) -> int:
     return worker
 
 
-def test_from_an_empty_folder_to_the_ready_line_and_back(instance: Instance) -> None:
-    started = instance.ready()
-    assert instance.page() == 200
-    assert instance.asterisk() is not None
-    code = until(lambda: re.search(r"Set-up code: (\w{4}-\w{4})", instance.printed()), what="the setup code")
-    assert code
-    assert instance.home.stat().st_mode & 0o777 == 0o700
+def test_from_an_empty_folder_to_the_ready_line_and_back(empty: Instance) -> None:
+    started = empty.ready()
+    assert empty.page() == 200
+    assert empty.asterisk() is not None
+    until(lambda: re.search(r"Set-up code: \w{4}-\w{4}", empty.printed()), what="the setup code")
+    assert empty.home.stat().st_mode & 0o777 == 0o700
     group = children(started.pid)
     started.terminate()
     assert started.wait(5) == 0
-    assert instance.asterisk() is None
+    assert empty.asterisk() is None
     assert [pid for pid in group if Path(f"/proc/{pid}").exists()] == []
 
 
@@ -254,13 +276,13 @@ def test_the_next_start_needs_no_migration_tools(instance: Instance) -> None:
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.8, 1.5])
-def test_it_can_be_ended_at_any_moment_of_its_start(instance: Instance, moment: float) -> None:
-    started = instance.start()
+def test_it_can_be_ended_at_any_moment_of_its_first_start(empty: Instance, moment: float) -> None:
+    started = empty.start()
     time.sleep(moment)
     started.terminate()
     started.wait(10)
-    until(lambda: instance.asterisk() is None, 5, "Asterisk to be gone")
-    instance.ready()
+    until(lambda: empty.asterisk() is None, 5, "Asterisk to be gone")
+    empty.ready()
 
 
 def test_commands_work_while_it_runs(instance: Instance) -> None:

@@ -187,7 +187,7 @@ class AmiLink(AmiVerbs):
         self._inbox.put(None)
 
     def _trouble(self, text: str) -> None:
-        if text != self.problem:
+        if text != self.problem and not self._stopping.is_set():
             log.warning("no link to Asterisk: %s", text)
         self.problem = text
 
