@@ -43,6 +43,7 @@ class Room:
 
     ``views`` and ``api`` return their blueprints (called once by create_app, so nothing is imported early).
     ``read`` takes a session and returns plain frozen data; ``render`` turns that data into pieces and is pure.
+    ``restored`` is called after an undo was committed: what lives elsewhere than in the files can follow.
     ``start`` is called with the runtime when the beside-the-web part starts (subscribe to events, add jobs).
     """
 
@@ -53,4 +54,5 @@ class Room:
     read: Callable[[Session], Any] | None = None
     render: Callable[[Any], Iterable[Piece]] | None = None
     init_app: Callable[[Flask], None] | None = None
+    restored: Callable[[], None] | None = None
     start: Callable[[Runtime], None] | None = None

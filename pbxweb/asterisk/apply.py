@@ -214,6 +214,9 @@ class Applier:
             session = db.session()
             change.undoes = number
             change.images += revisions.put_back(session, revisions.get(session, number))
+            for room in self._rooms:
+                if room.restored:
+                    change.after_commit(room.restored)
         return change
 
     def reconcile(self, actor: Actor | None = None) -> Change:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 KEPT = 2000
+# A column whose info says "set_when_restored" is a flag that an undo raises: its row is to be told to Asterisk anew.
 # Columns that say when or by whom a row was seen, not what it is: they never stand in the way of an undo.
 BOOKKEEPING = frozenset({"created_at", "updated_at"})
 
@@ -169,9 +170,13 @@ def _refuse_changed(image: RowImage, now: dict[str, Any] | None, number: int) ->
         )
 
 
+def _marks(table: Table) -> dict[str, int]:
+    return {c.name: 1 for c in table.columns if c.info.get("set_when_restored")}
+
+
 def _insert(connection: Connection, image: RowImage) -> None:
     table = Base.metadata.tables[image.table]
-    row = {name: value for name, value in (image.before or {}).items() if name in table.columns}
+    row = {name: value for name, value in (image.before or {}).items() if name in table.columns} | _marks(table)
     names = ", ".join(f'"{name}"' for name in row)
     marks = ", ".join("?" * len(row))
     connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', tuple(row.values()))  # noqa: S608
@@ -183,6 +188,7 @@ def _update(connection: Connection, image: RowImage) -> None:
     row = {n: v for n, v in (image.before or {}).items() if n in table.columns and n not in skip}
     if not row:
         return
+    row |= _marks(table)
     sets = ", ".join(f'"{name}" = ?' for name in row)
     connection.exec_driver_sql(
         f'UPDATE "{table.name}" SET {sets} WHERE "{_key(table).name}" = ?',  # noqa: S608

@@ -63,6 +63,12 @@ def _start(runtime: Runtime) -> None:
     start(runtime)
 
 
+def _restored() -> None:
+    from pbxweb.extensions import features
+
+    features.settle()
+
+
 room = Room(
     name="extensions",
     views=_views,
@@ -71,5 +77,6 @@ room = Room(
     read=_read,
     render=_render,
     init_app=_init_app,
+    restored=_restored,
     start=_start,
 )

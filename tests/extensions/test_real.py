@@ -251,3 +251,15 @@ def test_a_new_asterisk_learns_what_was_set(live: Live) -> None:
     live.runtime.link.reconnect()
     until(lambda: "/pbxweb-dnd/201" in engine.cli("database show pbxweb-dnd"), what="the setting to be there again")
     assert live.row("201").dnd_enabled
+
+
+def test_an_undo_is_heard_by_the_phones_too(live: Live) -> None:
+    live.make("230")
+    live.change("230", dnd_enabled=True, display_name="Busy bee")
+    until(lambda: live.stored("dnd", "230") == "1", what="do not disturb in Asterisk")
+    with live.app.app_context():
+        applier = live.app.extensions["pbxweb.applier"]
+        applier.undo(BOSS, applier.history(db.session(), 1)[0].number)
+    assert live.row("230").display_name == "Phone 230"
+    assert not live.row("230").dnd_enabled
+    until(lambda: live.stored("dnd", "230") is None, what="Asterisk to forget it")
