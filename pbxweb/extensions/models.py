@@ -134,7 +134,9 @@ class Extension(Identified, Model):
     presence_status: Mapped[str] = mapped_column(String(12), default=Presence.AVAILABLE.value)
     status: Mapped[str] = mapped_column(String(8), default=Status.ACTIVE.value)
     # Not yet told to Asterisk's own database: made up for when it is reachable again.
-    features_pending: Mapped[bool] = mapped_column(default=False, index=True, info={**OBSERVED, "set_when_restored": True})
+    features_pending: Mapped[bool] = mapped_column(
+        default=False, index=True, info={**OBSERVED, "set_when_restored": True}
+    )
     last_registered_at: Mapped[datetime | None] = mapped_column(UtcTime, default=None, info=OBSERVED)
     last_user_agent: Mapped[str] = mapped_column(String(200), default="", info=OBSERVED)
 
