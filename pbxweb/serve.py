@@ -63,6 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "proc_name": "pbxweb",
             "loglevel": "warning",
             "forwarded_allow_ips": "",
+            "pre_fork": self._share,
             "post_worker_init": self._begin,
             "worker_exit": self._end,
         }
@@ -80,6 +81,11 @@ class Server(BaseApplication):  # type: ignore[misc]
         if schema.current(self._settings.database) != schema.newest(app):
             in_a_child(lambda: schema.upgrade(app))
         return app
+
+    def _share(self, _server: Any, _worker: Any) -> None:
+        """Let master and worker share what is in memory now: what the collector never visits is not copied."""
+        gc.collect()
+        gc.freeze()
 
     def _begin(self, _worker: Any) -> None:
         from pbxweb.runtime import Runtime

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # command=package
-tools="baresip=baresip-core sipp=sip-tester chromium=chromium faketime=faketime"
+tools="baresip=baresip-core chromium=chromium"
 missing=
 for pair in $tools; do
   command -v "${pair%%=*}" >/dev/null || missing="$missing ${pair#*=}"
