@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
     from pbxweb.settings import SettingError, load
 
     arguments = parser().parse_args(words)
+    os.umask(0o077)  # databases, files and logs hold what is nobody else's business
     try:
         code: int = arguments.action(load(), arguments)
     except SettingError as error:
