@@ -85,6 +85,26 @@ def prepare(settings: Settings) -> None:
                 file.close()
 
 
+def prune_records(path: Path, before: float) -> int:
+    """Delete Asterisk's call records (nobody reads them here) that began before ``before``; returns how many.
+
+    The newest record stays, so that its number is not used again. Raises sqlite3.Error.
+    """
+    if not path.exists():
+        return 0
+    file = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    try:
+        if not file.execute("SELECT 1 FROM sqlite_master WHERE name = 'cdr'").fetchone():
+            return 0
+        with file:
+            return file.execute(
+                "DELETE FROM cdr WHERE CAST(start AS REAL) BETWEEN 1e8 AND ? AND rowid < (SELECT max(rowid) FROM cdr)",
+                (before,),
+            ).rowcount
+    finally:
+        file.close()
+
+
 class Source:
     """Asterisk's file, open for reading from a watermark. Use as a context manager. ``path`` must exist."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from pbxweb.calls import ledger
+from pbxweb.calls import cel, ledger
 from pbxweb.calls.cel import Event, Source
 from pbxweb.calls.fold import Folded, fold
 from pbxweb.calls.models import Intake, OpenEvent, call_id, micro
@@ -28,6 +28,8 @@ from pbxweb.storage.database import begin_write, db
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pbxweb.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -186,15 +188,20 @@ def note_alive(at: datetime) -> None:
         raise
 
 
-def prune(path: Path, *, keep_days: int = KEEP_DAYS) -> int:
-    """Delete from Asterisk's file what the history has had for ``keep_days`` days; returns how many rows went."""
-    if not path.exists():
-        return 0
+def prune(settings: Settings, *, keep_days: int = KEEP_DAYS) -> int:
+    """Delete from Asterisk's files what is older than ``keep_days`` days and (the events) is in the history.
+
+    Out: how many rows went. Needs an application context; what cannot be done today is done tomorrow.
+    """
+    before = time.time() - keep_days * 86400
     watermark = db.session.scalar(select(Intake.watermark).where(Intake.id == 1)) or 0
     db.session.rollback()
     try:
-        with Source(path) as source:
-            return source.prune(watermark, time.time() - keep_days * 86400) if source.ready else 0
+        gone = cel.prune_records(settings.cdr_database, before)
+        if settings.cel_database.exists():
+            with Source(settings.cel_database) as source:
+                gone += source.prune(watermark, before) if source.ready else 0
+        return gone
     except sqlite3.Error as error:
-        log.warning("Asterisk's file of channel events could not be pruned: %s", error)
+        log.warning("Asterisk's files of calls could not be pruned: %s", error)
         return 0

@@ -56,8 +56,8 @@ class Reader:
 
     def prune(self) -> str:
         """The nightly job: what the history has had for long goes from Asterisk's files."""
-        gone = intake.prune(self._path)
-        return f"{gone} events" if gone else ""
+        gone = intake.prune(self._runtime.settings)
+        return f"{gone} rows" if gone else ""
 
     def run(self) -> None:
         """Follow the bus until it is closed (a thread of its own)."""

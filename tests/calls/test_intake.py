@@ -33,6 +33,11 @@ def history() -> list[tuple[str, str, str, str]]:
     return [(call.linkedid, call.caller_number, call.called_number, call.disposition) for call in found]
 
 
+def settings_of(app: Flask) -> Settings:
+    found: Settings = app.extensions["pbxweb.settings"]
+    return found
+
+
 def path_of(app: Flask) -> Path:
     found: Path = app.extensions["pbxweb.settings"].cel_database
     return found
@@ -186,7 +191,7 @@ def test_pruning_takes_only_what_is_old_and_was_read(context: Flask, cel: CelFil
     ingest(cel.path)
     unread = shifted(rows("echo"), time.time() - 1795260371 - 30 * 86400, "c")
     cel.write(unread)
-    assert intake.prune(cel.path) == len(old)
+    assert intake.prune(settings_of(context)) == len(old)
     ingest(cel.path)
     assert len(history()) == 3
 
@@ -194,9 +199,21 @@ def test_pruning_takes_only_what_is_old_and_was_read(context: Flask, cel: CelFil
 def test_a_row_number_is_never_used_twice_after_pruning(context: Flask, cel: CelFile) -> None:
     cel.write(rows("echo"))
     ingest(cel.path)
-    assert intake.prune(cel.path, keep_days=-100_000) == len(rows("echo")) - 1
+    assert intake.prune(settings_of(context), keep_days=-100_000) == len(rows("echo")) - 1
     cel.write(rows("busy"))
     assert ingest(cel.path).calls == 1
+
+
+def test_old_call_records_go_too_but_never_the_newest(context: Flask) -> None:
+    path = settings_of(context).cdr_database
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE cdr (AcctId INTEGER PRIMARY KEY, start)")
+        old, new = time.time() - 30 * 86400, time.time()
+        file.executemany("INSERT INTO cdr (start) VALUES (?)", [(f"{at:.6f}",) for at in (old, old, new, old)])
+    assert intake.prune(settings_of(context)) == 2
+    assert [row[0] for row in file.execute("SELECT AcctId FROM cdr")] == [3, 4]
+    file.close()
 
 
 def test_a_reader_never_makes_asterisk_wait(context: Flask, cel: CelFile) -> None:
