@@ -51,6 +51,29 @@ KINDS = {
     "setup": _("Set-up"),
     "user": _("People"),
 }
+# By what way somebody came, where no address says it.
+WAYS = {
+    "api": _("by a program"),
+    "cli": _("on the command line"),
+    "job": _("by itself"),
+    "page": _("on these pages"),
+    "phone": _("on the phone"),
+}
+JOBS = {
+    "compare-files": _("Compare Asterisk's files with the settings"),
+    "prune-call-events": _("Tidy up Asterisk's call records"),
+    "read-history": _("Take ended calls into the history"),
+    "restart-when-idle": _("Restart Asterisk when a change needs it"),
+    "rotate-logs": _("Put old logs away"),
+}
+RESULTS = {
+    "": _("done"),
+    "Asterisk does not answer": _("Asterisk does not answer"),
+    "not needed or not idle": _("nothing to do, or somebody is on the phone"),
+    "restarted": _("restarted"),
+    "the files are as they should be": _("the files are as they should be"),
+    "the files differ": _("the files differ"),
+}
 
 
 def deed(action: str) -> str:
@@ -62,6 +85,29 @@ def deed_kind(action: str) -> str:
     """To what kind of thing (``extension.``: "Phones")."""
     kind = action.partition(".")[0]
     return str(KINDS.get(kind, kind))
+
+
+def way(via: str) -> str:
+    """By what way (``cli``: "on the command line")."""
+    return str(WAYS.get(via, via))
+
+
+def job_name(name: str) -> str:
+    """What a regular task does."""
+    return str(JOBS.get(name, name))
+
+
+def job_result(text: str) -> str:
+    """What came of a regular task; an error as it was reported."""
+    counts = re.fullmatch(r"(\d+) (calls|rows|old log files dropped)", text)
+    if counts is None:
+        return str(RESULTS.get(text, text))
+    number = int(counts[1])
+    if counts[2] == "calls":
+        return str(ngettext("%(num)s call", "%(num)s calls", number))
+    if counts[2] == "rows":
+        return str(ngettext("%(num)d record deleted", "%(num)d records deleted", number))
+    return str(ngettext("%(num)d old file deleted", "%(num)d old files deleted", number))
 
 
 def thing(subject: str) -> str:
@@ -82,4 +128,6 @@ def thing(subject: str) -> str:
 
 def init_app(app: Flask) -> None:
     """Make the words known to the templates of ``app``."""
-    app.jinja_env.filters.update(deed=deed, deed_kind=deed_kind, thing=thing)
+    app.jinja_env.filters.update(
+        deed=deed, deed_kind=deed_kind, thing=thing, way=way, job_name=job_name, job_result=job_result
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from pbxweb.system.words import deed, deed_kind, thing
+from pbxweb.system.words import deed, deed_kind, job_name, job_result, thing, way
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,27 @@ def test_a_deed_is_shown_in_the_readers_language(app: Flask) -> None:
 def test_an_unknown_deed_shows_its_code(app: Flask) -> None:
     with app.test_request_context():
         assert (deed("fax.send"), deed_kind("fax.")) == ("fax.send", "fax")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", "erledigt"),
+        ("1 calls", "1 Anruf"),
+        ("12 rows", "12 Einträge gelöscht"),
+        ("1 old log files dropped", "1 alte Datei gelöscht"),
+        ("the files differ", "die Dateien weichen ab"),
+        ("OSError: disk full", "OSError: disk full"),
+    ],
+)
+def test_a_result_is_shown_in_the_readers_language(app: Flask, text: str, shown: str) -> None:
+    with app.test_request_context(headers={"Accept-Language": "de"}):
+        assert job_result(text) == shown
+
+
+def test_a_regular_task_is_named_in_the_readers_language(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "de"}):
+        assert (job_name("read-history"), way("cli")) == (
+            "Beendete Anrufe in die Anrufliste übernehmen",
+            "per Befehlszeile",
+        )
