@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired, Optional
 from pbxweb.calls.history import Filter
 from pbxweb.calls.shown import DIRECTIONS, DISPOSITIONS
 from pbxweb.calls.statistics import midnight
-from pbxweb.web.forms import Plain, strip
+from pbxweb.web.forms import LongSelect, Plain, strip
 
 
 class FilterForm(FlaskForm):  # type: ignore[misc]
@@ -64,7 +64,7 @@ class FilterForm(FlaskForm):  # type: ignore[misc]
 class DialForm(FlaskForm):  # type: ignore[misc]
     """Call a number from a phone."""
 
-    source = SelectField(_("From phone"), description=_("This phone rings first."))
+    source = SelectField(_("From phone"), description=_("This phone rings first."), widget=LongSelect())
     target = StringField(
         _("Number to call"),
         filters=[strip],

@@ -7,7 +7,7 @@ import re
 import uuid
 
 from flask_babel import gettext
-from sqlalchemy import select
+from sqlalchemy import false, func, select
 
 from pbxweb.asterisk.ami import AmiError, AmiFailed
 from pbxweb.calls.fold import CLICK
@@ -16,7 +16,7 @@ from pbxweb.extensions.models import Extension, Status
 from pbxweb.security import audit
 from pbxweb.security.errors import Conflict, Forbidden, Invalid, Unavailable
 from pbxweb.security.guard import demand
-from pbxweb.security.roles import Actor
+from pbxweb.security.roles import Actor, Scope
 from pbxweb.storage.database import begin_write, db
 
 # Where a phone's own calls begin: click-to-call dials just what the phone could dial.
@@ -27,19 +27,28 @@ GROUPING = re.compile(r"[\s\-/().]")
 DIALLABLE = re.compile(r"\+?[0-9*#]{1,32}")
 
 
-def phones_of(actor: Actor) -> list[Extension]:
-    """The phones from which ``actor`` may begin a call, the own ones first."""
-    statement = select(Extension).where(Extension.status == Status.ACTIVE).order_by(Extension.number)
-    rows = [row for row in db.session.scalars(statement) if actor.may("calls.originate", row.user_id)]
-    return sorted(rows, key=lambda row: row.user_id != actor.user_id)
+def phones_of(actor: Actor) -> list[tuple[str, str]]:
+    """Number and name of the phones from which ``actor`` may begin a call, the own ones first."""
+    mine = Extension.user_id == actor.user_id
+    statement = (
+        select(Extension.number, Extension.display_name)
+        .where(Extension.status == Status.ACTIVE)
+        .order_by(func.coalesce(mine, false()).desc(), Extension.number)
+    )
+    if actor.scope("calls.originate") is not Scope.ALL:
+        statement = statement.where(mine)
+    return [(number, name) for number, name in db.session.execute(statement)]
 
 
 def own_phone(actor: Actor) -> str:
     """The number of the first phone of ``actor``'s own. Raises Invalid (``from``) where there is none."""
-    for phone in phones_of(actor):
-        if actor.user_id and phone.user_id == actor.user_id:
-            return phone.number
-    raise Invalid({"from": gettext("You have no phone of your own. Say which phone shall ring.")})
+    statement = select(Extension.number).where(
+        Extension.status == Status.ACTIVE, Extension.user_id == actor.user_id, Extension.user_id.is_not(None)
+    )
+    number = db.session.scalar(statement.order_by(Extension.number).limit(1))
+    if number is None or actor.scope("calls.originate") is None:
+        raise Invalid({"from": gettext("You have no phone of your own. Say which phone shall ring.")})
+    return number
 
 
 def diallable(text: str) -> str:

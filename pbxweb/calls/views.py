@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Blueprint, request, url_for
 from flask_babel import gettext, to_user_timezone
 from werkzeug.wrappers import Response
+from wtforms.fields import SelectChoice
 
 from pbxweb.calls import history as calls_history
 from pbxweb.calls import live as calls_live
@@ -35,7 +36,7 @@ def _dial_form() -> DialForm | None:
         return None
     phones = service.phones_of(who)
     form = DialForm(prefix="dial")
-    form.source.choices = [(phone.number, f"{phone.number} {phone.display_name}") for phone in phones]
+    form.source.choices = [SelectChoice(number, f"{number} {name}") for number, name in phones]
     return form if phones else None
 
 
