@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 # What to show for each word: text, icon, colour.
 DIRECTIONS = {
-    "inbound": (_("incoming"), "arrow-down-left", "green"),
-    "outbound": (_("outgoing"), "arrow-up-right", "blue"),
-    "internal": (_("internal"), "switch-horizontal", "gray"),
+    "inbound": (_("Incoming"), "arrow-down-left", "green"),
+    "outbound": (_("Outgoing"), "arrow-up-right", "blue"),
+    "internal": (_("Internal"), "switch-horizontal", "gray"),
 }
 DISPOSITIONS = {
-    "answered": (_("answered"), "green"),
-    "missed": (_("missed"), "red"),
-    "busy": (_("busy"), "yellow"),
-    "failed": (_("failed"), "red"),
+    "answered": (_("Answered"), "green"),
+    "missed": (_("Missed"), "red"),
+    "busy": (_("Busy"), "yellow"),
+    "failed": (_("Failed"), "red"),
 }
-OUTCOMES = DISPOSITIONS | {"elsewhere": (_("answered elsewhere"), "gray")}
+OUTCOMES = DISPOSITIONS | {"elsewhere": (_("Answered elsewhere"), "gray")}
 STATES = {
-    "initiated": (_("dialling"), "gray"),
-    "ringing": (_("ringing"), "yellow"),
-    "answered": (_("talking"), "green"),
-    "held": (_("on hold"), "blue"),
-    "transferred": (_("being transferred"), "yellow"),
-    "parked": (_("parked"), "blue"),
-    "ended": (_("ended"), "gray"),
+    "initiated": (_("Dialling"), "gray"),
+    "ringing": (_("Ringing"), "yellow"),
+    "answered": (_("Talking"), "green"),
+    "held": (_("On hold"), "blue"),
+    "transferred": (_("Being transferred"), "yellow"),
+    "parked": (_("Parked"), "blue"),
+    "ended": (_("Ended"), "gray"),
 }
 
 

@@ -6,16 +6,18 @@ that is half an hour off, a call within that half hour can be drawn a day too ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+
+from sqlalchemy import select
 
 from pbxweb.calls import tallies
 from pbxweb.calls.fold import ANSWERED, BUSY, FAILED, INBOUND, INTERNAL, MISSED, OUTBOUND
 from pbxweb.calls.history import own_numbers
-from pbxweb.calls.models import EVERYBODY, micro, moment, words_of
+from pbxweb.calls.models import DAY, EVERYBODY, Call, micro, moment, words_of
 from pbxweb.security.roles import Actor
-from pbxweb.storage.database import utcnow
+from pbxweb.storage.database import db, utcnow
 
 PERMISSION = "calls.statistics"
 CHART_DAYS = 30
@@ -141,3 +143,20 @@ def chart(numbers: Sequence[str], last: date, where: tzinfo, days: int = CHART_D
             day[0] += calls
             day[1] += answered
     return [Day(day, total, answered) for day, (total, answered) in totals.items()]
+
+
+def peak(begin: datetime, live: Iterable[datetime]) -> int:
+    """The most calls there were at one moment since ``begin``: the history's and those under way, begun at ``live``.
+
+    A call of the history counts when it began at most a day before ``begin``.
+    """
+    since = micro(begin)
+    spans = select(Call.started, Call.ended).where(Call.started >= since - DAY, Call.ended >= since)
+    changes = [(micro(at), 1) for at in live]
+    for started, ended in db.session.execute(spans):
+        changes += [(started, 1), (max(started, ended) + 1, -1)]
+    count = most = 0
+    for at, change in sorted(changes):
+        count += change
+        most = max(most, count) if at >= since else count
+    return most

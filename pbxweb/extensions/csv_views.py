@@ -8,9 +8,9 @@ from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from pbxweb.extensions import csvfile, transfer
+from pbxweb.extensions.codes import once
 from pbxweb.extensions.forms import ImportForm
 from pbxweb.extensions.signin import OneTime
-from pbxweb.extensions.views import once
 from pbxweb.security.errors import Refused
 from pbxweb.security.guard import requires
 from pbxweb.security.identity import actor

@@ -45,6 +45,7 @@ def registration(contact: Contact) -> dict[str, Any]:
         "port": contact.port,
         "transport": contact.transport,
         "expires_at": contact.expires,
+        "registered_at": contact.registered,
         "reachable": contact.online,
         "round_trip_ms": contact.round_trip_ms,
     }

@@ -21,7 +21,7 @@ from wtforms.validators import DataRequired, Length, NumberRange
 
 from pbxweb.extensions.models import CODECS, FORWARDS, Presence, Status, Transport
 from pbxweb.extensions.rules import RULES
-from pbxweb.web.forms import Plain, strip
+from pbxweb.web.forms import LongSelect, Plain, strip
 
 CODEC_NAMES = {
     "opus": _("Opus – best, for modern phones"),
@@ -29,6 +29,8 @@ CODEC_NAMES = {
     "pcma": _("G.711 A-law – every phone in Europe"),
     "pcmu": _("G.711 µ-law – every phone in America"),
 }
+# The same without advice; names of standards, alike in every language.
+CODEC_SHORT = {"opus": "Opus", "g722": "G.722", "pcma": "G.711 A-law", "pcmu": "G.711 µ-law"}
 TRANSPORTS = [
     SelectChoice(Transport.ANY.value, _("Whatever the phone prefers")),
     SelectChoice(Transport.UDP.value, "UDP"),
@@ -63,11 +65,11 @@ class OwnForm(FlaskForm):  # type: ignore[misc]
     forward_on_busy_destination = StringField(_("When busy, calls go to"), [Plain(80)], [strip], render_kw=DIGITS)
     forward_on_no_answer_enabled = BooleanField(_("Forward when nobody answers"))
     forward_on_no_answer_destination = StringField(_("Unanswered calls go to"), [Plain(80)], [strip], render_kw=DIGITS)
-    forward_on_no_answer_timeout = IntegerField(_("after this many seconds"), [NumberRange(5, 300)])
+    forward_on_no_answer_timeout = IntegerField(_("After this many seconds"), [NumberRange(5, 300)])
     ring_seconds = IntegerField(_("Seconds to ring"), [NumberRange(5, 300)])
     language = SelectField(_("Language of the announcements"), choices=LANGUAGES)
     email = EmailField(_("E-mail address"), [Plain(254)], [strip])
-    presence_status = SelectField(_("I am"), choices=PRESENCES)
+    presence_status = SelectField(_("Presence"), choices=PRESENCES)
 
     def given(self) -> dict[str, Any]:
         """The fields as the service takes them."""
@@ -79,7 +81,7 @@ class PhoneForm(OwnForm):
 
     number = StringField(_("Number"), [DataRequired(), Plain(6)], [strip], render_kw=DIGITS)
     display_name = StringField(_("Name"), [DataRequired(), Plain(79)], [strip])
-    user_id = SelectField(_("Belongs to"), choices=())
+    user_id = SelectField(_("Belongs to"), choices=(), widget=LongSelect())
     status = SelectField(_("State"), choices=STATES)
     transport = SelectField(_("Transport"), choices=TRANSPORTS)
     max_contacts = IntegerField(_("Devices on this number"), [NumberRange(1, 20)])
@@ -125,7 +127,7 @@ class NewPhoneForm(FlaskForm):  # type: ignore[misc]
 
     number = StringField(_("Number"), [DataRequired(), Plain(6)], [strip], render_kw=DIGITS)
     display_name = StringField(_("Name"), [DataRequired(), Plain(79)], [strip])
-    user_id = SelectField(_("Belongs to"), choices=())
+    user_id = SelectField(_("Belongs to"), choices=(), widget=LongSelect())
     email = EmailField(_("E-mail address"), [Plain(254)], [strip])
     sip_password = StringField(_("Password of the phone"), [Length(max=64)], render_kw={"autocomplete": "off"})
     transport = SelectField(_("Transport"), choices=TRANSPORTS, default=Transport.ANY.value)

@@ -51,6 +51,7 @@ class RegistrationOut(Camel):
     port = fields.Integer()
     transport = fields.String()
     expires_at = Instant(allow_none=True)
+    registered_at = Instant(allow_none=True)
     reachable = fields.Boolean()
     round_trip_ms = fields.Float(allow_none=True)
 

@@ -12,13 +12,13 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from pbxweb.api.paging import page_of
-from pbxweb.extensions import destinations, devices, listing, secrets, service, shown
-from pbxweb.extensions.forms import BulkForm, NewPhoneForm, OwnForm, PhoneForm, RevealForm, filled
+from pbxweb.extensions import codes, destinations, devices, listing, secrets, service, shown
+from pbxweb.extensions.forms import CODEC_SHORT, BulkForm, NewPhoneForm, OwnForm, PhoneForm, RevealForm, filled
 from pbxweb.extensions.listing import NOBODY, ORDERS, Wanted
 from pbxweb.extensions.models import Extension, Status
 from pbxweb.extensions.people import people
 from pbxweb.extensions.service import NewPhone
-from pbxweb.extensions.signin import FETCHES, OneTime, SignIn, grandstream, is_local, linphone, qr, sign_in
+from pbxweb.extensions.signin import SignIn, linphone, sign_in
 from pbxweb.security.errors import Refused
 from pbxweb.security.guard import demand, public, requires
 from pbxweb.security.identity import actor
@@ -112,7 +112,7 @@ def create_several() -> Response:
 
 
 def _ready(made: list[NewPhone]) -> Response:
-    token = once().put(tuple((new.extension.id, new.password) for new in made))
+    token = codes.once().put(tuple((new.extension.id, new.password) for new in made))
     count = len(made)
     return done(ngettext("%(num)d phone is ready.", "%(num)d phones are ready.", count), url_for(".ready", once=token))
 
@@ -121,7 +121,7 @@ def _ready(made: list[NewPhone]) -> Response:
 @requires("extensions.create")
 def ready() -> Response:
     """The sign-in data of phones that were just made: passwords this once, without them ever after."""
-    passwords = dict(once().take(request.args.get("once", "")) or ())
+    passwords = dict(codes.once().take(request.args.get("once", "")) or ())
     rows = sorted(service.load(list(passwords)), key=lambda row: (len(row.number), row.number))
     if not rows:
         flash(_("Passwords are shown once. You can see them again on the page of each phone."), "info")
@@ -168,14 +168,15 @@ def renew(extension_id: UUID) -> Response:
 
 
 def _shown(row: Extension, form: RevealForm, password: str | None = None, status: int = 200) -> Response:
-    data, codes = _card(row, password)
+    data, scannable = _card(row, password)
     forwards = row.forward_unconditional_enabled or row.forward_on_busy_enabled or row.forward_on_no_answer_enabled
     return page(
         "extensions/show.html",
         status=status,
         phone=row,
         data=data,
-        codes=codes,
+        codes=scannable,
+        codecs=[CODEC_SHORT[codec] for codec in row.codec_preferences],
         form=form,
         here=devices.of(row.number),
         warnings=shown.warnings(row, destinations.always_forwarded() if forwards else {}),
@@ -183,35 +184,21 @@ def _shown(row: Extension, form: RevealForm, password: str | None = None, status
     )
 
 
-def _host() -> str:
-    """The host part of the address by which the browser (or app) reached us."""
-    name, _colon, port = request.host.rpartition(":")
-    return (name if port.isdigit() else request.host).strip("[]")
-
-
 def _card(row: Extension, password: str | None, *, scan: bool = True) -> tuple[SignIn, list[tuple[str, Markup]]]:
     """The sign-in data of a phone, and its codes to scan where the password may be shown."""
-    data = sign_in(row, _host(), current_app.extensions["pbxweb.settings"], password)
-    if password is None or not scan:
-        return data, []
-    codes = []
-    if not is_local(_host()):
-        token = once().put(((row.id, password),), FETCHES)
-        url = url_for(".provision", token=token, _external=True)
-        codes.append(("Linphone", qr(url, _("QR code for Linphone"))))
-    codes.append(("Grandstream Wave", qr(grandstream(data), _("QR code for Grandstream Wave"))))
-    return data, codes
+    data = sign_in(row, codes.host(), current_app.extensions["pbxweb.settings"], password)
+    return data, codes.to_scan(row.id, data) if scan else []
 
 
 @phones.get("/setup/<token>.xml")
 @public
 def provision(token: str) -> Response:
     """What Linphone fetches after it has scanned its code: for ten minutes, a few times."""
-    kept = once().take(token)
+    kept = codes.once().take(token)
     rows = service.load([kept[0][0]]) if kept else []
     if not kept or not rows:
         return Response("", 404, mimetype="text/plain")
-    data = sign_in(rows[0], _host(), current_app.extensions["pbxweb.settings"], kept[0][1])
+    data = sign_in(rows[0], codes.host(), current_app.extensions["pbxweb.settings"], kept[0][1])
     return _unstored(Response(linphone(data), mimetype="application/xml"))
 
 
@@ -279,12 +266,6 @@ def delete_selected() -> Response:
         return page("extensions/delete.html", phones=rows, lost=lost, here=devices.by_number())
     count = service.delete_many(actor(), [row.id for row in rows])
     return done(ngettext("%(num)d phone is deleted.", "%(num)d phones are deleted.", count), url_for(".index"))
-
-
-def once() -> OneTime[tuple[tuple[str, str], ...]]:
-    """Passwords (with their phones' ids) on the way to a page or an app."""
-    kept: OneTime[tuple[tuple[str, str], ...]] = current_app.extensions["pbxweb.extensions.once"]
-    return kept
 
 
 def _unstored(response: Response) -> Response:

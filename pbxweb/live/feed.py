@@ -160,7 +160,12 @@ class Feed:
                 known = present.get(key)
                 if known is None:
                     continue
-                better = replace(found, status=known.status, round_trip_ms=found.round_trip_ms or known.round_trip_ms)
+                better = replace(
+                    found,
+                    status=known.status,
+                    registered=known.registered,
+                    round_trip_ms=found.round_trip_ms or known.round_trip_ms,
+                )
                 if better != known:
                     present[key] = better
                     changed.append(better)

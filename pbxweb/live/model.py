@@ -110,7 +110,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A device that is signed in. ``round_trip_ms`` is None until it was measured; ``expires`` may be unknown."""
+    """A device that is signed in. ``round_trip_ms`` is None until it was measured; ``expires`` may be unknown.
+
+    ``registered``: since when it is signed in; None for one that was there before anybody looked.
+    """
 
     aor: str
     uri: str
@@ -121,6 +124,7 @@ class Contact:
     address: str = ""
     port: int = 0
     expires: datetime | None = None
+    registered: datetime | None = None
     round_trip_ms: float | None = None
 
     @property

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from pbxweb.asterisk.ami_messages import EMPTY, AmiFailed, Event, HeaderValue, moment
 from pbxweb.asterisk.ami_verbs import AmiVerbs
@@ -13,6 +14,7 @@ from pbxweb.live.model import UP, Call, Channel, Contact, Engine, Parked, Rules,
 from pbxweb.live.state import channel_of, contact_of, parked_of
 
 VARIABLES = "CDR(answer,u),CDR(start,u)"
+NOBODY: Mapping[tuple[str, str], Contact] = MappingProxyType({})
 
 
 def rebuild(link: AmiVerbs, rules: Rules, before: State) -> State:
@@ -28,7 +30,7 @@ def rebuild(link: AmiVerbs, rules: Rules, before: State) -> State:
         engine=engine(link),
         channels=channels,
         calls=_calls(channels, parked, rules, before),
-        contacts=contacts(link),
+        contacts=contacts(link, before.contacts),
         parked=parked,
         at=at,
     )
@@ -46,10 +48,14 @@ def engine(link: AmiVerbs) -> Engine:
     return Engine(up=True, since=since, version=version[0] if version else "", problem="")
 
 
-def contacts(link: AmiVerbs) -> dict[tuple[str, str], Contact]:
-    """Every device that is signed in or configured with a fixed address."""
+def contacts(link: AmiVerbs, before: Mapping[tuple[str, str], Contact] = NOBODY) -> dict[tuple[str, str], Contact]:
+    """Every device that is signed in or configured with a fixed address; since when is kept from ``before``."""
     found = (contact_of(event) for event in _listed(link, "PJSIPShowContacts") if event.name == "ContactList")
-    return {(contact.aor, contact.uri): contact for contact in found}
+    every = {(contact.aor, contact.uri): contact for contact in found}
+    return {
+        key: replace(contact, registered=before[key].registered) if key in before else contact
+        for key, contact in every.items()
+    }
 
 
 def _listed(link: AmiVerbs, action: str, headers: Mapping[str, HeaderValue] = EMPTY) -> list[Event]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import IntegerField, PasswordField, RadioField, SelectField, StringField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, NumberRange
 
 from pbxweb.security.passwords import MAX_LENGTH
@@ -18,20 +20,24 @@ from pbxweb.web.languages import LANGUAGES, language
 
 NEEDED = InputRequired(_("Please fill this in."))
 PLANS = [
-    ("2", _("Two digits: 21, 22, 23 … for up to 80 phones")),
-    ("3", _("Three digits: 201, 202, 203 … for most places")),
-    ("4", _("Four digits: 2001, 2002, 2003 … for large houses")),
+    SelectChoice("2", _("Two digits: 21, 22, 23 … for up to 80 phones")),
+    SelectChoice("3", _("Three digits: 201, 202, 203 … for most places")),
+    SelectChoice("4", _("Four digits: 2001, 2002, 2003 … for large houses")),
 ]
 
 
-def _countries() -> list[tuple[str, str]]:
-    return [("", ""), *house.countries(language())]
+def _choices(pairs: Iterable[tuple[str, str]]) -> list[SelectChoice]:
+    return [SelectChoice(*pair) for pair in pairs]
 
 
-def _zones() -> list[tuple[str, str]]:
+def _countries() -> list[SelectChoice]:
+    return _choices([("", ""), *house.countries(language())])
+
+
+def _zones() -> list[SelectChoice]:
     names = {code.lower(): name.rpartition(" (")[0] for code, name in house.countries(language())}
     named = [(zone, names.get("gb" if zone == "uk" else zone, zone)) for zone in TONE_ZONES]
-    return sorted(named, key=lambda pair: pair[1])
+    return _choices(sorted(named, key=lambda pair: pair[1]))
 
 
 class CodeForm(FlaskForm):  # type: ignore[misc]
@@ -48,7 +54,7 @@ class CodeForm(FlaskForm):  # type: ignore[misc]
 class LanguageForm(FlaskForm):  # type: ignore[misc]
     """The language of pages and announcements."""
 
-    language = RadioField(_("Language"), choices=list(LANGUAGES.items()))
+    language = RadioField(_("Language"), choices=_choices(LANGUAGES.items()))
 
 
 class AdministratorForm(FlaskForm):  # type: ignore[misc]
@@ -89,7 +95,7 @@ class PhonesForm(FlaskForm):  # type: ignore[misc]
 class SettingsForm(PlaceForm):
     """All decisions."""
 
-    language = SelectField(_("Language of announcements"), choices=list(LANGUAGES.items()))
+    language = SelectField(_("Language of announcements"), choices=_choices(LANGUAGES.items()))
     tone_zone = SelectField(_("Dial and busy tones of"), choices=_zones)
 
 

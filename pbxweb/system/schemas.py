@@ -37,6 +37,7 @@ class StatsAnswer(Camel):
     total_queues = fields.Integer()
     current_active_calls = fields.Integer()
     calls_today = fields.Integer()
+    peak_concurrent_calls_today = fields.Integer()
     storage_used_gb = fields.Float(data_key="storageUsedGB")
 
 
@@ -72,8 +73,8 @@ class KeysetQuery(Camel):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
 
 
-class RevisionAnswer(Camel):
-    """One change of what Asterisk runs."""
+class RevisionLine(Camel):
+    """One change of what Asterisk runs, and the names of the files that it changed."""
 
     number = fields.Integer()
     at = fields.DateTime()
@@ -84,13 +85,19 @@ class RevisionAnswer(Camel):
     live = fields.Boolean()
     needs_restart = fields.Boolean()
     undoes = fields.Integer(allow_none=True)
+    files = fields.List(fields.String())
+
+
+class RevisionAnswer(RevisionLine):
+    """One change of what Asterisk runs, and what it changed in which file, as unified differences."""
+
     files = fields.Dict(keys=fields.String(), values=fields.String(), attribute="diffs")
 
 
 class RevisionsAnswer(Camel):
     """Changes, newest first; ``next`` is the ``before`` of the following page."""
 
-    data = fields.List(fields.Nested(RevisionAnswer))
+    data = fields.List(fields.Nested(RevisionLine))
     next = fields.Integer(allow_none=True)
 
 
@@ -109,7 +116,7 @@ class AuditQuery(KeysetQuery):
 
 
 class AuditAnswer(Camel):
-    """One line of the trail."""
+    """One line of the trail. In a list ``details`` is null where they are long: ask for the entry itself."""
 
     id = fields.Integer()
     at = fields.DateTime()
@@ -118,7 +125,7 @@ class AuditAnswer(Camel):
     address = fields.String()
     action = fields.String()
     subject = fields.String()
-    details = fields.Raw()
+    details = fields.Raw(allow_none=True)
 
 
 class TrailAnswer(Camel):

@@ -12,8 +12,9 @@ from flask_babel import gettext
 from sqlalchemy.orm import undefer
 from werkzeug.wrappers import Response
 
+from pbxweb.extensions import codes
 from pbxweb.extensions.models import Extension
-from pbxweb.extensions.signin import SignIn, grandstream, qr, sign_in
+from pbxweb.extensions.signin import sign_in
 from pbxweb.security.errors import Conflict, Forbidden, Invalid
 from pbxweb.security.guard import public, requires
 from pbxweb.security.identity import actor, current_actor
@@ -202,9 +203,9 @@ def sheet() -> Response:
     if setup.step() is not Step.SHEET:
         return _onwards()
     settings = current_app.extensions["pbxweb.settings"]
-    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
     rows = db.session.scalars(_with_passwords()).all()
-    cards = [_card(sign_in(row, host, settings, row.sip_password)) for row in rows]
+    signed = [(row, sign_in(row, codes.host(), settings, row.sip_password)) for row in rows]
+    cards = [{"data": data, "codes": codes.to_scan(row.id, data)} for row, data in signed]
     return _show("sheet", 6, cards=cards, online=overview.snapshot().online())
 
 
@@ -214,11 +215,6 @@ def _with_passwords() -> Any:
     return (
         select(Extension).options(undefer(Extension.sip_password)).order_by(Extension.number).limit(setup.MOST_PHONES)
     )
-
-
-def _card(data: SignIn) -> dict[str, Any]:
-    label = gettext("Code with the sign-in data of phone %(number)s", number=data.number)
-    return {"data": data, "code": qr(grandstream(data), label)}
 
 
 @views.post("/finish")

@@ -16,6 +16,7 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from pbxweb.asterisk import revisions
+from pbxweb.calls import statistics as calls_statistics
 from pbxweb.calls import tallies
 from pbxweb.calls.models import EVERYBODY, micro
 from pbxweb.extensions.models import Extension
@@ -160,13 +161,15 @@ def statistics() -> dict[str, Any]:
     """The figures of the API's ``/system/stats``."""
     settings: Settings = current_app.extensions["pbxweb.settings"]
     begin = overview.today()
+    live = overview.snapshot().calls.values()
     today = tallies.sums([EVERYBODY], micro(begin), micro(utcnow()) + 1)
     return {
         "total_users": db.session.scalar(select(func.count(User.id)).where(User.deleted_at.is_(None))) or 0,
         "total_extensions": db.session.scalar(select(func.count(Extension.id))) or 0,
         "total_trunks": 0,
         "total_queues": 0,
-        "current_active_calls": len(overview.snapshot().calls),
+        "current_active_calls": len(live),
         "calls_today": sum(calls for calls, _talk in today.values()),
+        "peak_concurrent_calls_today": calls_statistics.peak(begin, [call.started for call in live if call.started]),
         "storage_used_gb": round(used(settings) / 10**9, 3),
     }

@@ -22,6 +22,7 @@ from pbxweb.users.forms import ROLES, ChangePasswordForm, NewPasswordForm, Perso
 from pbxweb.users.models import User
 from pbxweb.users.shown import client_name, phones_of
 from pbxweb.users.visitors import Visitor, by_secret, visitor
+from pbxweb.web.errors import refused
 from pbxweb.web.pages import done, invalid, page, safe_target, take_refusal
 
 account = Blueprint("users", __name__)
@@ -98,11 +99,25 @@ def check_login() -> Response:
     try:
         user = accounts.authenticate(form.email.data, form.password.data, _caller())
     except (SignInFailed, Forbidden, TooMany) as refusal:
-        take_refusal(form, refusal)
-        form.password.data = ""
-        status = 422 if isinstance(refusal, SignInFailed) else refusal.status
-        return page("users/login.html", form=form, status=status)
+        return _not_yet(form, refusal)
     return _enter(user, form.password.data, safe_target(form.next.data))
+
+
+def _not_yet(form: SignInForm, refusal: SignInFailed | Forbidden | TooMany) -> Response:
+    """The sign-in page again, and why."""
+    take_refusal(form, refusal)
+    form.password.data = ""
+    status = 422 if isinstance(refusal, SignInFailed) else refusal.status
+    response = page("users/login.html", form=form, status=status)
+    if isinstance(refusal, TooMany):
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+@account.errorhandler(TooMany)
+def too_many(refusal: TooMany) -> Any:
+    """Beyond the limit of the address: the sign-in page says when to try again."""
+    return _not_yet(SignInForm(), refusal) if request.endpoint == "users.check_login" else refused(refusal)
 
 
 @account.post("/logout")

@@ -56,7 +56,8 @@ def error_page(status: int, text: Any = "", *, headers: Any = None) -> Any:
     return response
 
 
-def _refused(refusal: Refused) -> Any:
+def refused(refusal: Refused) -> Any:
+    """The answer to a refusal that no view has put into its form: a problem for the API, else a page."""
     if is_api():
         return current_app.extensions["pbxweb.problems"][0](refusal)
     seconds = getattr(refusal, "retry_after", None)
@@ -92,7 +93,7 @@ def refused_toast(refusal: Refused) -> None:
 
 def init_app(app: Any) -> None:
     """Answer errors of ``app`` in plain words."""
-    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(Refused, refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(RequestEntityTooLarge, _http)
     app.register_error_handler(Exception, _crashed)

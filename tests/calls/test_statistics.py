@@ -106,3 +106,15 @@ def test_no_calls_are_nought_everywhere(context: Flask, boss: Actor) -> None:
 @pytest.mark.parametrize(("value", "top"), [(0, 4), (4, 4), (5, 8), (17, 20), (41, 80), (1000, 2000)])
 def test_the_scale_ends_at_a_round_number(value: int, top: int) -> None:
     assert ceiling(value) == top
+
+
+def test_the_peak_is_the_most_calls_at_one_moment_of_the_day(context: Flask) -> None:
+    midnight = NOW.replace(hour=0, minute=0)
+    assert statistics.peak(midnight, []) == 0
+    at = midnight.timestamp()
+    spans = [(-100, 200), (-50, 20), (-50, 500), (1000, 60), (1010, 60), (2000, 5)]
+    add([made_call(at + start, caller=str(201 + n), talk=talk) for n, (start, talk) in enumerate(spans)])
+    assert statistics.peak(midnight, []) == 2
+    assert statistics.peak(midnight, [midnight + timedelta(seconds=1005)]) == 3
+    assert statistics.peak(midnight, [midnight - timedelta(hours=30)]) == 3
+    assert statistics.peak(midnight + timedelta(days=2), []) == 0

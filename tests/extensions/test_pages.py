@@ -102,15 +102,16 @@ def test_it_makes_several_and_offers_codes_to_scan(app: Flask, browser: FlaskCli
     soup = BeautifulSoup(shown.text, "html.parser")
     assert len(soup.select("section.card")) == 3
     assert {code["aria-label"] for code in soup.select("svg.qr")} == {
-        "QR code for Linphone",
-        "QR code for Grandstream Wave",
+        f"Code for {app} with the sign-in data of phone {number}"
+        for app in ("Linphone", "Grandstream Wave")
+        for number in ("201", "202", "203")
     }
     assert soup.select_one("dl.facts code").text == "192.0.2.7"
     assert send(browser, "/phones/several", {"count": "0", "first_number": "201"}).status_code == 422
 
 
 def test_linphone_fetches_its_account_a_few_times_only(app: Flask, browser: FlaskClient) -> None:
-    from pbxweb.extensions.views import once
+    from pbxweb.extensions.codes import once
 
     row_id = phone(app)
     with app.app_context():

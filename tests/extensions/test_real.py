@@ -221,6 +221,7 @@ def test_the_devices_are_shown_with_what_they_say(live: Live, phones: Phones) ->
     assert "baresip" in found["user_agent"]
     assert (found["ip_address"], found["transport"], found["reachable"]) == (HOST, "tcp", True)
     assert found["expires_at"] is not None
+    assert found["registered_at"] is not None
     seen = until(lambda: (r := live.row("201")).last_registered_at and r, what="the last time to be noted")
     assert "baresip" in until(lambda: live.row("201").last_user_agent, what="the program to be noted")
     assert seen.updated_at == live.row("201").updated_at

@@ -70,6 +70,10 @@ def test_pages_and_api_share_the_limit_of_signing_in(app: Flask, api: Api, admin
     refused = send(client, "/login", {"email": admin.email, "password": PASSWORD})
     assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) > 0
+    assert "Please try again in" in refused.text
+    assert f'value="{admin.email}"' in refused.text
+    assert 'name="password"' in refused.text
+    assert PASSWORD not in refused.text
     assert client.get("/login").status_code == 200
 
 
