@@ -52,6 +52,7 @@ ROUTES = {
         POST /api/v1/auth/login
         POST /api/v1/auth/refresh
         GET /api/v1/docs
+        GET /api/v1/events
         GET /api/v1/openapi.json
         POST /api/v1/setup
         GET /api/v1/system/status
@@ -165,7 +166,9 @@ ROUTES = {
     """,
     "system.audit": """
         GET /api/v1/system/audit
+        GET /api/v1/system/audit/<int:number>
         GET /system/audit
+        GET /system/audit/<int:number>
     """,
     "system.revisions": """
         GET /api/v1/system/revisions
@@ -173,6 +176,7 @@ ROUTES = {
         POST /api/v1/system/revisions/<int:number>/undo
         GET /system/changes
         GET /system/changes/<int:number>
+        GET /system/changes/<int:number>.diff
         POST /system/changes/<int:number>/undo
     """,
     "system.settings": """

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext
-from sqlalchemy import Column, Index, String, Table, Text, delete, select
-from sqlalchemy.orm import Mapped, Session, deferred, mapped_column
+from sqlalchemy import Column, Index, String, Table, Text, delete, func, select, true
+from sqlalchemy.orm import Mapped, Session, defer, deferred, mapped_column
 
 from pbxweb.changes import Change, RowImage, stored_rows
 from pbxweb.security.errors import Conflict, NotFound, Refused
@@ -74,16 +74,30 @@ def record(session: Session, change: Change, diffs: dict[str, str], *, live: boo
 
 
 def history(session: Session, limit: int = 50, before: int | None = None) -> Sequence[Revision]:
-    """The newest revisions first, at most ``limit``; ``before`` is the number to go on from."""
-    query = select(Revision).order_by(Revision.number.desc()).limit(limit)
+    """The newest revisions first, at most ``limit``; ``before`` is the number to go on from.
+
+    Their differences, which can be long, are only read when asked for.
+    """
+    query = select(Revision).options(defer(Revision.changed_files)).order_by(Revision.number.desc()).limit(limit)
     if before is not None:
         query = query.where(Revision.number < before)
     return session.scalars(query).all()
 
 
+def touched_files(session: Session, revisions: Iterable[Revision]) -> dict[int, list[str]]:
+    """The names of the files that each revision changed, by its number; one query."""
+    file = func.json_each(Revision.changed_files).table_valued("key")
+    numbers = [revision.number for revision in revisions]
+    names: dict[int, list[str]] = {number: [] for number in numbers}
+    query = select(Revision.number, file.c.key).join(file, true()).where(Revision.number.in_(numbers))
+    for number, name in session.execute(query):
+        names[number].append(name)
+    return names
+
+
 def get(session: Session, number: int) -> Revision:
     """The revision ``number``. Raises NotFound."""
-    revision = session.get(Revision, number)
+    revision = session.get(Revision, number) if number < 2**63 else None
     if revision is None:
         raise NotFound(gettext("There is no revision %(number)s.", number=number))
     return revision

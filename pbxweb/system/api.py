@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from flask import current_app, request
 
 from pbxweb.api.blueprint import blueprint, refusals
+from pbxweb.asterisk.revisions import touched_files
 from pbxweb.extensions.signin import sign_in
 from pbxweb.security.guard import public, requires
 from pbxweb.security.identity import actor
@@ -17,6 +17,7 @@ from pbxweb.security.limits import limited
 from pbxweb.storage.database import db
 from pbxweb.system import health, house, overview, setup, status, trail
 from pbxweb.system.schemas import (
+    AuditAnswer,
     AuditQuery,
     DashboardAnswer,
     DecisionsAnswer,
@@ -100,7 +101,12 @@ def get_revisions(query: dict[str, Any]) -> dict[str, Any]:
     """Every change of what Asterisk runs, newest first."""
     found = list(_applier().history(db.session(), limit=query["limit"] + 1, before=query["before"]))
     rows = found[: query["limit"]]
-    return {"data": rows, "next": rows[-1].number if len(found) > len(rows) else None}
+    files = touched_files(db.session(), rows)
+    data = [{name: getattr(row, name) for name in LISTED} | {"files": files[row.number]} for row in rows]
+    return {"data": data, "next": rows[-1].number if len(found) > len(rows) else None}
+
+
+LISTED = ("number", "at", "actor_name", "via", "action", "subject", "live", "needs_restart", "undoes")
 
 
 @device.route("/revisions/<int:number>")
@@ -131,9 +137,22 @@ def _applier() -> Any:
 def get_audit(query: dict[str, Any]) -> dict[str, Any]:
     """Who did what, newest first."""
     found = trail.entries(trail.Wanted(query["search"], query["action"], query["before"], query["limit"]))
-    names = ("id", "at", "actor_name", "via", "address", "action", "subject")
-    rows = [{name: getattr(e, name) for name in names} | {"details": json.loads(e.details)} for e in found.entries]
+    rows = [_line(one) for one in found.entries]
     return {"data": rows, "next": rows[-1]["id"] if found.more else None}
+
+
+@device.route("/audit/<int:number>")
+@requires("system.audit")
+@device.response(200, AuditAnswer)
+@refusals(device, 404)
+def get_audit_entry(number: int) -> dict[str, Any]:
+    """One entry with all its details."""
+    return _line(trail.entry(number))
+
+
+def _line(entry: trail.Entry) -> dict[str, Any]:
+    names = ("id", "at", "actor_name", "via", "address", "action", "subject")
+    return {name: getattr(entry.line, name) for name in names} | {"details": entry.details}
 
 
 def _only_once(view: Callable[P, R]) -> Callable[P, R]:

@@ -55,13 +55,11 @@ def _render(base: BaseConf) -> Iterable[Piece]:
 
 def _init_app(app: Flask) -> None:
     from pbxweb.system import newcomer, parts, words
-    from pbxweb.system.trail import details
     from pbxweb.web.live import hub
 
     parts.add_to(hub(app))
     newcomer.init_app(app)
     words.init_app(app)
-    app.jinja_env.globals["audit_details"] = details
 
 
 def _start(runtime: Runtime) -> None:

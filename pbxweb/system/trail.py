@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import or_, select
+from flask_babel import gettext
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import defer
 
 from pbxweb.asterisk import revisions
 from pbxweb.security.audit import AuditEntry
+from pbxweb.security.errors import NotFound
 from pbxweb.storage.database import db
 
 PAGE = 50
+# A change of 500 phones has 10,000 fields. A list reads the details of an entry only as far as LONGEST characters and
+# shows SHOWN fields; the entry's own page shows FIELDS at once. A difference is shown as far as LINES lines a file.
+LONGEST = 8000
+SHOWN = 12
+FIELDS = 200
+LINES = 300
 
 
 @dataclass(frozen=True)
@@ -27,11 +37,55 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Field:
+    """A field that an entry changed: its row, name, and values; another fact has neither row nor ``before``."""
+
+    row: str
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the trail; ``details`` is None where they are too long for a list."""
+
+    line: AuditEntry
+    details: dict[str, Any] | None
+
+    @property
+    def fields(self) -> list[Field]:
+        """The first fields of it."""
+        return list(islice(_fields(self.details or {}), SHOWN))
+
+    @property
+    def more(self) -> bool:
+        """Are there fields beyond those?"""
+        return self.details is None or next(islice(_fields(self.details), SHOWN, None), None) is not None
+
+
+@dataclass(frozen=True)
 class Found:
     """A page of the trail and whether there is more."""
 
-    entries: list[AuditEntry]
+    entries: list[Entry]
     more: bool
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One line of the trail with ``fields`` from ``start`` on, of ``total``."""
+
+    line: AuditEntry
+    fields: list[Field]
+    start: int
+    total: int
+
+    @property
+    def rest(self) -> int | None:
+        """Where the next fields begin; None at the end."""
+        end = self.start + len(self.fields)
+        return end if end < self.total else None
 
 
 @dataclass(frozen=True)
@@ -44,7 +98,8 @@ class Line:
 
 def entries(wanted: Wanted) -> Found:
     """The entries that ``wanted`` describes."""
-    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(wanted.limit + 1)
+    beginning = func.substr(AuditEntry.details, 1, LONGEST + 1)
+    query = select(AuditEntry, beginning).options(defer(AuditEntry.details)).order_by(AuditEntry.id.desc())
     if wanted.before is not None:
         query = query.where(AuditEntry.id < wanted.before)
     if wanted.search:
@@ -52,8 +107,24 @@ def entries(wanted: Wanted) -> Found:
         query = query.where(or_(*(column.icontains(wanted.search, autoescape=True) for column in columns)))
     if wanted.action:
         query = query.where(AuditEntry.action.startswith(wanted.action, autoescape=True))
-    rows = list(db.session.scalars(query))
-    return Found(rows[: wanted.limit], len(rows) > wanted.limit)
+    rows = list(db.session.execute(query.limit(wanted.limit + 1)))
+    found = [Entry(line, json.loads(text) if len(text) <= LONGEST else None) for line, text in rows[: wanted.limit]]
+    return Found(found, len(rows) > wanted.limit)
+
+
+def entry(number: int) -> Entry:
+    """The entry of that id with all its details. Raises NotFound."""
+    line = db.session.get(AuditEntry, number) if number < 2**63 else None
+    if line is None:
+        raise NotFound(gettext("There is no such entry in the audit trail."))
+    return Entry(line, json.loads(line.details))
+
+
+def whole(number: int, start: int) -> Whole:
+    """The entry of that id with its fields from ``start`` on. Raises NotFound."""
+    found = entry(number)
+    fields = list(_fields(found.details or {}))
+    return Whole(found.line, fields[start : start + FIELDS], start, len(fields))
 
 
 def actions() -> list[str]:
@@ -62,12 +133,13 @@ def actions() -> list[str]:
     return sorted(f"{kind}." for kind in kinds)
 
 
-def details(entry: AuditEntry) -> list[tuple[str, str, Any, Any]]:
-    """What an entry changed: (row, field, before, after); other facts as ("", name, None, value)."""
-    known: dict[str, Any] = json.loads(entry.details)
-    changed = known.pop("changed", {})
-    lines = [(row, name, pair[0], pair[1]) for row, fields in changed.items() for name, pair in fields.items()]
-    return [*lines, *(("", name, None, value) for name, value in known.items())]
+def _fields(details: Mapping[str, Any]) -> Iterator[Field]:
+    for row, fields in details.get("changed", {}).items():
+        for name, (before, after) in fields.items():
+            yield Field(row, name, before, after)
+    for name, value in details.items():
+        if name != "changed":
+            yield Field("", name, None, value)
 
 
 def revision(number: int) -> revisions.Revision:
@@ -76,8 +148,11 @@ def revision(number: int) -> revisions.Revision:
 
 
 def coloured(diffs: Mapping[str, str]) -> dict[str, list[Line]]:
-    """Unified diffs, file by file, as lines with their kind."""
-    return {file: [Line(_kind(line), line) for line in text.splitlines()] for file, text in diffs.items()}
+    """Unified diffs, file by file, as lines with their kind; at most ``LINES`` of each and one more if there are."""
+    return {
+        file: [Line(_kind(line), line) for line in text.split("\n", LINES + 1)[: LINES + 1] if line]
+        for file, text in diffs.items()
+    }
 
 
 def _kind(line: str) -> str:

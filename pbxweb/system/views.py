@@ -8,6 +8,7 @@ from flask import Blueprint, current_app, redirect, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
+from pbxweb.asterisk.revisions import touched_files
 from pbxweb.security.errors import Conflict, Invalid, Refused
 from pbxweb.security.guard import requires
 from pbxweb.security.identity import actor
@@ -64,7 +65,9 @@ def revisions() -> Response:
     """What Asterisk was told, change by change."""
     before = request.args.get("before", type=int)
     shown = list(_applier().history(db.session(), limit=trail.PAGE + 1, before=before))
-    return page("system/revisions.html", revisions=shown[: trail.PAGE], more=len(shown) > trail.PAGE, before=before)
+    rows = shown[: trail.PAGE]
+    files = touched_files(db.session(), rows)
+    return page("system/revisions.html", revisions=rows, files=files, more=len(shown) > trail.PAGE, before=before)
 
 
 @views.get("/system/changes/<int:number>")
@@ -72,7 +75,17 @@ def revisions() -> Response:
 def revision(number: int) -> Response:
     """One change with its differences."""
     found = trail.revision(number)
-    return page("system/revision.html", r=found, files=trail.coloured(found.diffs))
+    return page("system/revision.html", r=found, files=trail.coloured(found.diffs), most=trail.LINES)
+
+
+@views.get("/system/changes/<int:number>.diff")
+@requires("system.revisions")
+def revision_diff(number: int) -> Response:
+    """The whole of its differences as a file."""
+    text = "".join(trail.revision(number).diffs.values())
+    answer = Response(text, mimetype="text/plain")
+    answer.headers["Content-Disposition"] = f'attachment; filename="change-{number}.diff"'
+    return answer
 
 
 @views.post("/system/changes/<int:number>/undo")
@@ -102,3 +115,11 @@ def audit() -> Response:
     )
     found = trail.entries(wanted)
     return page("system/audit.html", found=found, wanted=wanted, actions=trail.actions())
+
+
+@views.get("/system/audit/<int:number>")
+@requires("system.audit")
+def audit_entry(number: int) -> Response:
+    """One line of the trail with all its fields, page by page."""
+    start = max(0, request.args.get("from", default=0, type=int))
+    return page("system/entry.html", e=trail.whole(number, start))

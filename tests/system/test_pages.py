@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -119,6 +120,35 @@ def test_the_trail_can_be_searched_and_paged(
         f"extension {number}" for number in range(205, 200, -1)
     ]
     assert rest["next"] is None
+
+
+def test_a_change_of_many_phones_is_cut_in_lists_and_whole_on_its_own_page(
+    app: Flask, ada: Actor, browser: FlaskClient, api: Callable[..., ApiClient]
+) -> None:
+    with app.test_request_context():
+        phones.bulk_create(ada, "2000", 60)
+    program = api("admin")
+    newest = program.get("/system/audit?limit=1").json["data"][0]
+    assert newest["details"] is None
+    whole = program.get(f"/system/audit/{newest['id']}").json
+    assert len(whole["details"]["changed"]) == 60
+    assert program.get("/system/audit/999999").status_code == 404
+    assert program.get(f"/system/audit/{10**30}").status_code == 404
+    listed = browser.get("/system/audit")
+    assert f'/system/audit/{newest["id"]}"' in listed.text
+    assert "Phone 2059" not in listed.text
+    seen, path = "", f"/system/audit/{newest['id']}"
+    while path:
+        shown = BeautifulSoup(browser.get(path).text, "html.parser")
+        seen += shown.text
+        following = shown.select_one('a[rel="next"]')
+        path = str(following["href"]) if following else ""
+    assert all(f"Phone {number}" in seen for number in range(2000, 2060))
+    number = program.get("/system/revisions?limit=1").json["data"][0]["number"]
+    page = browser.get(f"/system/changes/{number}")
+    assert "[2059]" not in page.text
+    assert f"/system/changes/{number}.diff" in page.text
+    assert "+[2059]" in browser.get(f"/system/changes/{number}.diff").text
 
 
 def test_no_secret_is_in_trail_or_changes(app: Flask, ada: Actor, browser: FlaskClient) -> None:
