@@ -20,6 +20,7 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
+from pbxweb.extensions.models import Extension
 from pbxweb.security import passwords, sessions, tokens
 from pbxweb.security.roles import Role
 from pbxweb.settings import Settings
@@ -192,6 +193,26 @@ def api(app: Flask, person: Callable[..., Person]) -> Callable[..., ApiClient]:
             sessions.open_api(someone.id, pair.refresh_hash, address="127.0.0.1", client="test", row_id=sign_in_id)
             db.session.commit()
         return ApiClient(app.test_client(use_cookies=False), pair.access_token, someone)
+
+    return make
+
+
+@pytest.fixture
+def phone(app: Flask) -> Callable[..., str]:
+    """Makes phones in the database alone: ``phone("201", "Anna", user_id)``; returns the number."""
+
+    def make(number: str, name: str = "", user_id: str | None = None) -> str:
+        with app.app_context():
+            row = Extension(
+                number=number,
+                display_name=name or f"Phone {number}",
+                user_id=user_id,
+                sip_password="x" * 16,
+                sip_digest="0" * 32,
+            )
+            db.session.add(row)
+            db.session.commit()
+        return number
 
     return make
 

@@ -24,7 +24,8 @@ JSON_LIMIT = 1024 * 1024
 DESCRIPTION = (
     "Everything that the pages can do. Sign in with `POST /api/v1/auth/login`, then send "
     "`Authorization: Bearer <accessToken>`. Ids are UUIDs, times are UTC, errors are problem details (RFC 9457). "
-    "Counted answers carry `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`."
+    "Counted answers carry `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`. "
+    "Calls and phones are told as they change over the WebSocket `/api/v1/events`: see the handbook."
 )
 REASONS = {
     400: "Something in the request is not valid; `errors` names each field",
@@ -82,9 +83,11 @@ def init_app(app: Flask) -> Any:
     Out: the object that takes the rooms' API blueprints (``register_blueprint``).
     """
     from pbxweb import __version__
+    from pbxweb.api import events
     from pbxweb.api.fields import Instant, Text
 
     problems.init_app(app)
+    events.init_app(app)
     app.config.update(API_TITLE="pbxweb", API_VERSION=__version__, OPENAPI_VERSION="3.0.3")
     api = HouseApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
     app.url_map.converters["int"] = Number

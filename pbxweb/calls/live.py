@@ -114,16 +114,26 @@ class Translator:
 
     def __init__(self) -> None:
         self._states: dict[str, str] = {}
+        self._parties: dict[str, tuple[str, ...]] = {}
+
+    def knows(self, key: str) -> bool:
+        """Whether the client has heard of the call with this Linkedid and not of its end."""
+        return key in self._states
+
+    def forget(self, key: str) -> None:
+        """The client hears no more of this call."""
+        self._states.pop(key, None)
+        self._parties.pop(key, None)
 
     def events(self, change: CallChange) -> list[dict[str, Any]]:
         """``[{"type": "CALL_RINGING", "data": {…}}, …]``; empty where nothing is new to a client."""
         call, before = change.call, self._states.get(change.call.id)
         data = event_data(call)
         if change.kind == "merged":
-            self._states.pop(call.id, None)
+            self.forget(call.id)
             return [{"type": "CALL_MERGED", "data": {"callId": data["callId"], "into": call_id(change.into)}}]
         if change.kind == "ended":
-            self._states.pop(call.id, None)
+            self.forget(call.id)
             since = call.answered if call.answered and call.ended else None
             talked = round((call.ended - since).total_seconds()) if since and call.ended else 0
             return [{"type": "CALL_ENDED", "data": data | {"duration": talked, "endReason": end_reason(call)}}]
@@ -131,6 +141,10 @@ class Translator:
         types = ["CALL_CREATED"] if before is None else []
         if call.state != before and call.state in EVENTS:
             types.append("CALL_UNHELD" if (before, call.state) == ("held", "answered") else EVENTS[call.state])
+        parties = (call.from_number, call.from_name, call.to_number, call.to_name, call.direction)
+        if not types and parties != self._parties[call.id]:
+            types.append("CALL_UPDATED")
+        self._parties[call.id] = parties
         return [{"type": kind, "data": data} for kind in types]
 
 

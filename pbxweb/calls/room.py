@@ -28,9 +28,12 @@ def _api() -> Sequence[Any]:
 
 
 def _init_app(app: Flask) -> None:
+    from pbxweb.api import events
+    from pbxweb.calls.events import CHANNEL
     from pbxweb.calls.shown import init_app
 
     init_app(app)
+    events.add(app, CHANNEL)
 
 
 def _start(runtime: Runtime) -> None:

@@ -44,8 +44,10 @@ def _render(phones: tuple[ExtensionConf, ...]) -> Iterable[Piece]:
 
 
 def _init_app(app: Flask) -> None:
+    from pbxweb.api import events
     from pbxweb.extensions import listing, parts
     from pbxweb.extensions.destinations import kind
+    from pbxweb.extensions.events import CHANNEL
     from pbxweb.extensions.signin import OneTime
     from pbxweb.users.links import links
 
@@ -55,6 +57,7 @@ def _init_app(app: Flask) -> None:
     people.phones = listing.phones_of
     people.on_delete.append(listing.release)
     parts.init_app(app)
+    events.add(app, CHANNEL)
 
 
 def _start(runtime: Runtime) -> None:

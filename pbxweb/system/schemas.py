@@ -73,8 +73,8 @@ class KeysetQuery(Camel):
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 100))
 
 
-class RevisionLine(Camel):
-    """One change of what Asterisk runs, and the names of the files that it changed."""
+class RevisionBase(Camel):
+    """One change of what Asterisk runs."""
 
     number = fields.Integer()
     at = fields.DateTime()
@@ -85,10 +85,15 @@ class RevisionLine(Camel):
     live = fields.Boolean()
     needs_restart = fields.Boolean()
     undoes = fields.Integer(allow_none=True)
+
+
+class RevisionLine(RevisionBase):
+    """One change of what Asterisk runs, and the names of the files that it changed."""
+
     files = fields.List(fields.String())
 
 
-class RevisionAnswer(RevisionLine):
+class RevisionAnswer(RevisionBase):
     """One change of what Asterisk runs, and what it changed in which file, as unified differences."""
 
     files = fields.Dict(keys=fields.String(), values=fields.String(), attribute="diffs")

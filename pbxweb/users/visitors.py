@@ -115,9 +115,14 @@ def _page_actor() -> Actor | None:
     return found.actor("page")
 
 
-def _api_actor() -> Actor | None:
+def _access_token() -> str:
+    """The token of the header, or (``g.bearer``) the one that came over the socket itself."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    found = by_access_token(token.strip()) if scheme.lower() == "bearer" else None
+    return str(g.get("bearer") or (token.strip() if scheme.lower() == "bearer" else ""))
+
+
+def _api_actor() -> Actor | None:
+    found = by_access_token(_access_token())
     if found is None:
         return None
     g.visitor = found

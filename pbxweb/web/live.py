@@ -20,6 +20,7 @@ from pbxweb.security.roles import Actor, Scope
 
 if TYPE_CHECKING:
     from pbxweb.live.bus import Bus, Message, Subscription
+    from pbxweb.live.sockets import Seats
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +74,13 @@ class _Audience:
 class Hub:
     """Knows the parts and the open pages of one application; ``start`` begins to tell them."""
 
-    def __init__(self, app: Flask, max_clients: int) -> None:
+    def __init__(self, app: Flask, seats: Seats) -> None:
         self._app = app
         self._parts: dict[str, Part] = {}
         self._clients: dict[int, Client] = {}
         self._lock = threading.Lock()
         self._bus: Bus | None = None
-        self.max_clients = max_clients
+        self._seats = seats
 
     def add(self, part: Part) -> None:
         """Make a part known. Raises ValueError when its name is taken."""
@@ -101,17 +102,18 @@ class Hub:
 
     def join(self, client: Client) -> bool:
         """Let a page in. False when there are too many already, or too many of the same person."""
+        if not self._seats.take(client.actor.user_id):
+            return False
         with self._lock:
-            same = sum(one.actor.user_id == client.actor.user_id for one in self._clients.values())
-            if len(self._clients) >= self.max_clients or same >= max(4, self.max_clients // 2):
-                return False
             self._clients[id(client)] = client
         return True
 
     def leave(self, client: Client) -> None:
         """Forget a page; an unknown one is no error."""
         with self._lock:
-            self._clients.pop(id(client), None)
+            known = self._clients.pop(id(client), None)
+        if known is not None:
+            self._seats.free(client.actor.user_id)
 
     def show(self, client: Client, names: Iterable[Any]) -> None:
         """The page of ``client`` has these parts (``calls``, ``phone:201``) and wants them now and when they change."""
@@ -138,8 +140,8 @@ class Hub:
             time.sleep(QUIET)
         with self._lock:
             clients = list(self._clients.values())
-            self._clients.clear()
         for client in clients:
+            self.leave(client)
             client.close()
 
     def _stale(self, messages: Iterable[Message]) -> dict[str, set[str] | None]:

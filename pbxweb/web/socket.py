@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, g, request
 from flask_sock import Sock
 
+from pbxweb.live import sockets
+from pbxweb.live.sockets import LOOK_EVERY, SIGNED_OUT, TRY_LATER, end
 from pbxweb.security.errors import Forbidden
 from pbxweb.security.guard import public
 from pbxweb.security.identity import current_actor
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
     from simple_websocket import Server
 
     from pbxweb.security.roles import Actor
-
-SIGNED_OUT, TRY_LATER = 4401, 1013
-LOOK_EVERY = 3.0  # seconds after which an ended visit is noticed
-MAX_MESSAGE = 32 * 1024
-
-
-class _Thread(threading.Thread):
-    """A thread that does not keep the process alive."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, daemon=True, **kwargs)
 
 
 def same_origin(origin: str | None, host: str) -> bool:
@@ -51,9 +41,9 @@ def _visitor() -> Actor | None:
 
 
 def _serve(ws: Server, found: Hub, actor: Actor) -> None:
-    client = Client(actor, language(), timezone(), ws.send, lambda: _end(ws, TRY_LATER))
+    client = Client(actor, language(), timezone(), ws.send, lambda: end(ws, TRY_LATER))
     if not found.running or not found.join(client):
-        _end(ws, TRY_LATER)
+        end(ws, TRY_LATER)
         return
     try:
         while True:
@@ -63,7 +53,7 @@ def _serve(ws: Server, found: Hub, actor: Actor) -> None:
                 continue
             now = _visitor()
             if now is None or now.user_id != actor.user_id or now.role != actor.role:
-                _end(ws, SIGNED_OUT)
+                end(ws, SIGNED_OUT)
                 return
     finally:
         found.leave(client)
@@ -78,15 +68,6 @@ def _take(found: Hub, client: Client, text: str | bytes) -> None:
         found.show(client, parts)
 
 
-def _end(ws: Server, code: int) -> None:
-    from simple_websocket import ConnectionClosed
-
-    try:
-        ws.close(code)
-    except (ConnectionClosed, OSError):
-        return
-
-
 def blueprint() -> Blueprint:
     """The blueprint ``live`` with the socket."""
     views = Blueprint("live", __name__)
@@ -95,7 +76,7 @@ def blueprint() -> Blueprint:
     def socket(ws: Server) -> None:
         actor = _visitor()
         if actor is None:
-            _end(ws, SIGNED_OUT)
+            end(ws, SIGNED_OUT)
             return
         _serve(ws, hub(), actor)
 
@@ -112,11 +93,7 @@ def blueprint() -> Blueprint:
 
 
 def init_app(app: Flask, max_clients: int) -> None:
-    """Install the hub and the socket; ``max_clients`` pages may listen at once (each takes a thread)."""
-    app.extensions["pbxweb.web.live"] = Hub(app, max_clients)
-    app.config["SOCK_SERVER_OPTIONS"] = {
-        "ping_interval": 25,
-        "max_message_size": MAX_MESSAGE,
-        "thread_class": _Thread,
-    }
+    """Install the hub and the socket; ``max_clients`` pages and API clients may listen at once."""
+    sockets.init_app(app, max_clients)
+    app.extensions["pbxweb.web.live"] = Hub(app, sockets.seats(app))
     app.register_blueprint(blueprint())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 
 from pbxweb.calls import ledger
 from pbxweb.calls.fold import Folded, Leg
-from pbxweb.extensions.models import Extension
 from pbxweb.security.roles import Actor, Role
 from pbxweb.storage.database import begin_write, db
 from tests.calls.recorded import CelFile
@@ -40,26 +39,6 @@ def context(app: Flask) -> Iterator[Flask]:
 def boss() -> Actor:
     """An administrator."""
     return Actor("Boss", Role.ADMIN, "00000000-0000-0000-0000-000000000001")
-
-
-@pytest.fixture
-def phone(app: Flask) -> Callable[..., str]:
-    """Makes phones in the database alone: ``phone("201", "Anna", user_id)``; returns the number."""
-
-    def make(number: str, name: str = "", user_id: str | None = None) -> str:
-        with app.app_context():
-            row = Extension(
-                number=number,
-                display_name=name or f"Phone {number}",
-                user_id=user_id,
-                sip_password="x" * 16,
-                sip_digest="0" * 32,
-            )
-            db.session.add(row)
-            db.session.commit()
-        return number
-
-    return make
 
 
 def made_call(

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from pbxweb.live.bus import Bus
+from pbxweb.live.sockets import Seats
 from pbxweb.security.identity import current_actor
 from pbxweb.security.roles import Actor, Role
 from pbxweb.web.live import Client, Hub, Part
@@ -45,7 +46,7 @@ def written() -> list[tuple[str, str, str]]:
 @pytest.fixture
 def hub(app: Flask, bus: Bus, written: list[tuple[str, str, str]]) -> Hub:
     """A hub with a part for all (``phone``) and one that differs from person to person (``calls``)."""
-    hub = Hub(app, max_clients=6)
+    hub = Hub(app, Seats(6))
     version = {"n": 0}
 
     def write(key: str) -> str:
@@ -108,7 +109,7 @@ def test_a_burst_is_told_once(hub: Hub, bus: Bus, written: list[tuple[str, str, 
 
 
 def test_unknown_and_forbidden_parts_are_not_sent(app: Flask, bus: Bus) -> None:
-    hub = Hub(app, max_clients=6)
+    hub = Hub(app, Seats(6))
     hub.add(Part("trail", "system.audit", ("calls",), lambda _key: "<b>secret</b>"))
     hub.start(bus)
     page = Page(ANNA)
@@ -150,7 +151,7 @@ def test_a_part_that_fails_does_not_silence_the_others(app: Flask, bus: Bus) -> 
     def fail(_key: str) -> str:
         raise ZeroDivisionError
 
-    hub = Hub(app, max_clients=6)
+    hub = Hub(app, Seats(6))
     hub.add(Part("bad", "dashboard.read", ("calls",), fail))
     hub.add(Part("good", "dashboard.read", ("calls",), lambda _key: "<b>good</b>"))
     hub.start(bus)
@@ -161,7 +162,7 @@ def test_a_part_that_fails_does_not_silence_the_others(app: Flask, bus: Bus) -> 
 def test_a_name_is_given_once(
     app: Flask, make: Callable[[str], Part] = lambda name: Part(name, "dashboard.read", (), str)
 ) -> None:
-    hub = Hub(app, 1)
+    hub = Hub(app, Seats(1))
     hub.add(make("x"))
     with pytest.raises(ValueError, match="twice"):
         hub.add(make("x"))
