@@ -16,8 +16,8 @@ DISPOSITIONS = (ANSWERED, MISSED, BUSY, FAILED)
 # Q.850 causes with which a call that nobody answered can end, as people say it. What is not here is "failed".
 BUSY_CAUSES = frozenset({17, 21})
 MISSED_CAUSES = frozenset({0, 16, 18, 19, 20, 26, 127})
-# Click-to-call leaves in the channel's user field whom the phone shall be joined with.
-CLICK = "to:"
+# The context of click-to-call: the call begins with Asterisk's own channel ``Local/<number>@pbxweb-click``.
+CLICK = "pbxweb-click"
 CALLED, CALLING = "called", "calling"
 
 
@@ -39,6 +39,11 @@ class Leg:
     cause: int = 0
     dial_status: str = ""
     elsewhere: bool = False
+
+    @property
+    def device(self) -> bool:
+        """Whether it is a phone or a line, and not one of Asterisk's own helpers."""
+        return not self.channel.startswith("Local/")
 
     @property
     def outcome(self) -> str:
@@ -102,7 +107,7 @@ class _Walk:
     answered: int | None = None
     answered_by: str = ""
     click: str = ""
-    originated: bool = False
+    caller: Leg | None = None
 
 
 def fold(events: Sequence[Event], *, cut_at: int | None = None, line: Callable[[str], bool] = is_line) -> Folded | None:
@@ -114,18 +119,14 @@ def fold(events: Sequence[Event], *, cut_at: int | None = None, line: Callable[[
     walk = _Walk(line)
     for event in events:
         _HANDLERS.get(event.type, _nothing)(walk, event)
-        if event.userfield.startswith(CLICK):
-            walk.click = event.userfield.removeprefix(CLICK)
-    devices = [leg for leg in walk.legs.values() if not leg.channel.startswith("Local/")]
-    if not devices:
+    devices = [leg for leg in walk.legs.values() if leg.device]
+    caller = walk.caller or next(iter(devices), None)
+    if caller is None:
         return None
-    caller = devices[0]
     ended = cut_at if cut_at is not None else max(event.at for event in events)
     answered = walk.answered
-    alone = len(walk.legs) == 1 and not walk.originated
-    if answered is None and alone:
+    if answered is None and len(walk.legs) == 1:
         answered = caller.answered
-    called = walk.click or caller.dialled
     return Folded(
         linkedid=events[0].linkedid,
         linkedids=tuple(dict.fromkeys(event.linkedid for event in events)),
@@ -137,7 +138,7 @@ def fold(events: Sequence[Event], *, cut_at: int | None = None, line: Callable[[
         disposition=ANSWERED if answered is not None else _unanswered(walk, caller, cut_at is not None),
         caller_number=caller.number,
         caller_name=caller.name,
-        called_number=called,
+        called_number=walk.click or caller.dialled,
         answered_by=walk.answered_by if answered is not None else "",
         cut=cut_at is not None,
         legs=devices,
@@ -152,7 +153,7 @@ def _direction(caller: Leg, legs: Sequence[Leg]) -> str:
 
 
 def _unanswered(walk: _Walk, caller: Leg, cut: bool) -> str:
-    if walk.originated and caller.answered is None:
+    if walk.click and caller.answered is None:
         return FAILED
     if caller.dial_status == "BUSY" or caller.cause in BUSY_CAUSES:
         return BUSY
@@ -166,22 +167,23 @@ def _nothing(_walk: _Walk, _event: Event) -> None:
 
 
 def _start(walk: _Walk, event: Event) -> None:
-    _, endpoint = endpoint_of(event.channel)
+    technology, endpoint = endpoint_of(event.channel)
+    if technology == "Local" and endpoint.endswith(f"@{CLICK}") and not walk.legs:
+        walk.click = endpoint.removesuffix(f"@{CLICK}")
     phone = not walk.line(endpoint)
     dialled = "" if event.exten in ("", "s") else event.exten
-    role = CALLING if dialled or not walk.legs else CALLED
-    if not walk.legs and not dialled:
-        walk.originated = True
-    walk.legs[event.uniqueid] = Leg(
+    leg = walk.legs[event.uniqueid] = Leg(
         uniqueid=event.uniqueid,
         channel=event.channel,
         number=endpoint if phone else event.number,
         name=event.name,
         phone=phone,
-        role=role,
+        role=CALLING if dialled or not walk.legs else CALLED,
         dialled=dialled,
         started=event.at,
     )
+    if walk.caller is None and not walk.click and leg.device:
+        walk.caller = leg
 
 
 def _answer(walk: _Walk, event: Event) -> None:
@@ -190,6 +192,9 @@ def _answer(walk: _Walk, event: Event) -> None:
         leg.answered = event.at
         leg.name = leg.name or event.name
         leg.number = leg.number or event.number
+        if walk.caller is None and leg.device:
+            # The first device that answers a click is the caller.
+            walk.caller, leg.role = leg, CALLING
 
 
 def _enter(walk: _Walk, event: Event) -> None:
@@ -208,8 +213,7 @@ def _enter(walk: _Walk, event: Event) -> None:
 
 
 def _others(walk: _Walk, members: set[str]) -> list[str]:
-    caller = next(iter(walk.legs), "")
-    return [one for one in walk.legs if one in members and one != caller]
+    return [one for one, leg in walk.legs.items() if one in members and leg is not walk.caller]
 
 
 def _leave(walk: _Walk, event: Event) -> None:

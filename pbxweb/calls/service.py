@@ -19,9 +19,8 @@ from pbxweb.security.guard import demand
 from pbxweb.security.roles import Actor, Scope
 from pbxweb.storage.database import begin_write, db
 
-# Where a phone's own calls begin: click-to-call dials just what the phone could dial.
-CONTEXT = "pbxweb-phones"
-RING_SECONDS = 30
+# A little longer than the dialplan's own ring time in pbxweb-click.
+RING_SECONDS = 35
 # What people put between digits.
 GROUPING = re.compile(r"[\s\-/().]")
 DIALLABLE = re.compile(r"\+?[0-9*#]{1,32}")
@@ -60,10 +59,11 @@ def diallable(text: str) -> str:
 
 
 def originate(actor: Actor, source: str, target: str) -> str:
-    """Ring the phone ``source`` and, when it is answered, call ``target`` from it.
+    """Ring every device of the phone ``source``; the first that is answered calls ``target``.
 
     In: a phone's number, its own or (admin) anybody's; what shall be dialled. Out: the call's id, known at once.
-    Raises Invalid (``from``, ``to``), Forbidden, Conflict (the phone is not signed in), Unavailable.
+    Raises Invalid (``from``, ``to``), Forbidden, Conflict (the phone is not signed in, or it is somebody else's and
+    not to be disturbed), Unavailable.
     """
     phone = db.session.scalar(select(Extension).where(Extension.number == source))
     if not actor.may("calls.originate", phone.user_id if phone else None):
@@ -76,19 +76,21 @@ def originate(actor: Actor, source: str, target: str) -> str:
     beside = runtime()
     if not any(contact.online for contact in beside.feed.snapshot().contacts_of(source)):
         raise Conflict(gettext("Phone %(number)s is not signed in, so it cannot ring.", number=source), field="from")
+    if phone.dnd_enabled and phone.user_id != actor.user_id:
+        raise Conflict(gettext("Phone %(number)s is set to do not disturb.", number=source), field="from")
     name = db.session.scalar(select(Extension.display_name).where(Extension.number == number)) or ""
     key = str(uuid.uuid4())
     variables = {
+        "PBXWEB_CLICK": source,
         "CALLERID(num)": source,
+        "CALLERID(name)": phone.display_name,
         "CONNECTEDLINE(num)": number,
         "CONNECTEDLINE(name)": name,
-        "CHANNEL(userfield)": CLICK + number,
     }
     try:
         beside.link.originate(
-            f"PJSIP/{source}",
-            context=CONTEXT,
-            exten=number,
+            f"Local/{number}@{CLICK}",
+            application="Hangup",
             variables=variables,
             ring_seconds=RING_SECONDS,
             channel_id=key,

@@ -250,7 +250,7 @@ def derive(before: Call, every: Iterable[Channel], parked: Mapping[str, Parked],
     if caller is None and before.caller and len(legs) < 2:
         return call
     same, caller = caller is not None, caller or legs[0]
-    lines = [leg for leg in legs if rules.is_line(leg.endpoint)]
+    lines = [leg for leg in legs if not leg.local and rules.is_line(leg.endpoint)]
     kept = before.to_number if same or before.transferring else ""
     number = caller.connected_number if bridged and not before.transferring else ""
     number = number or kept or caller.dialled

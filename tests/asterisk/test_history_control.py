@@ -90,6 +90,37 @@ def test_a_click_rings_the_own_phone_and_then_calls(served: Served, handsets: Ph
     assert served.api("GET", f"/calls/{key}").body["state"] == "ended"
 
 
+def test_a_click_rings_every_device_of_the_phone_and_the_first_that_answers_has_the_call(
+    served: Served, handsets: Phones
+) -> None:
+    desk, mobile = sign_in(served, handsets, 0), sign_in(served, handsets, 0)
+    bert = sign_in(served, handsets, 1, answer="auto")
+    two = f"/extensions/{served.made[0]['id']}/registrations"  # type: ignore[attr-defined]
+    until(lambda: len(served.api("GET", two).body["data"]) == 2, what="both devices")
+    key = originate(served, desk.number, bert.number)
+    for device in (desk, mobile):
+        assert bert.number in str(device.wait("CALL_INCOMING").get("peeruri"))
+    (ringing,) = calls(served)
+    shown = ("id", "direction", "callerNumber", "calleeNumber", "state")
+    assert [ringing[field] for field in shown] == [key, "internal", desk.number, bert.number, "ringing"]
+    mobile.answer()
+    bert.talking()
+    assert "200" not in desk.closed()
+    assert desk.number in str(bert.wait("CALL_ESTABLISHED").get("peeruri"))
+    assert mobile.hears(bert.hertz)
+    assert bert.hears(mobile.hertz)
+    assert not desk.saw("CALL_ESTABLISHED")
+    mobile.hang_up()
+    row = ended(served, key)
+    assert [row[field] for field in ("callerNumber", "calleeNumber", "direction", "disposition")] == [
+        desk.number, bert.number, "internal", "answered",
+    ]  # fmt: skip
+    legs = served.api("GET", f"/calls/{key}").body["legs"]
+    assert sorted((leg["number"], leg["role"], leg["outcome"]) for leg in legs) == [
+        (desk.number, "called", "elsewhere"), (desk.number, "calling", "answered"), (bert.number, "called", "answered"),
+    ]  # fmt: skip
+
+
 def test_a_click_that_nobody_takes_up_has_failed(served: Served, handsets: Phones) -> None:
     anna = sign_in(served, handsets, 0)
     key = originate(served, anna.number, "*43")
