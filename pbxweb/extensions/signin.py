@@ -161,7 +161,7 @@ def qr(text: str, label: str) -> Markup:
 
     out = io.BytesIO()
     code = segno.make(text, error="l", micro=False)
-    code.save(out, kind="svg", xmldecl=False, svgns=True, border=4, light="#fff", svgclass="qr", scale=3)
+    code.save(out, kind="svg", xmldecl=False, svgns=True, border=4, light="#fff", svgclass="qr", omitsize=True)
     head, _gap, rest = out.getvalue().decode().partition(" ")
     return Markup('{} role="img" aria-label="{}" {}').format(Markup(head), label, Markup(rest))  # noqa: S704 - segno's own
 

@@ -106,6 +106,7 @@ def test_it_makes_several_and_offers_codes_to_scan(app: Flask, browser: FlaskCli
         for app in ("Linphone", "Grandstream Wave")
         for number in ("201", "202", "203")
     }
+    assert all(code["viewbox"] and not code.get("width") for code in soup.select("svg.qr")), "CSS sizes it, whole"
     assert soup.select_one("dl.facts code").text == "192.0.2.7"
     assert send(browser, "/phones/several", {"count": "0", "first_number": "201"}).status_code == 422
 
