@@ -51,10 +51,10 @@ class Server(BaseApplication):  # type: ignore[misc]
         """gunicorn asks for its settings."""
         given: dict[str, Any] = {
             "bind": [str(self._settings.http)],
-            "worker_class": "gthread",
+            "worker_class": "pbxweb.worker.Worker",
             "workers": 1,
             "threads": self._settings.threads,
-            "worker_connections": 200,
+            "worker_connections": 400,
             "keepalive": 15,
             "timeout": 60,
             "graceful_timeout": STOP_SECONDS,

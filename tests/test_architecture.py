@@ -25,7 +25,7 @@ KERNEL = (
     {"asterisk"},
     {"live"},
     {"jobs", "web", "api"},
-    {"owner"},
+    {"owner", "worker"},
     {"runtime"},
     {"serve"},
 )

@@ -81,6 +81,8 @@ class Assets:
 
     def read(self, path: str) -> File | None:
         """The file at ``path`` below the static folder; None when there is none or it lies outside."""
+        if "\0" in path:
+            return None
         full = (self._folder / path).resolve()
         if not full.is_relative_to(self._folder) or full.suffix not in (*TYPES, ".png", ".ico", ".json", ".woff2"):
             return None
