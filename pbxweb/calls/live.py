@@ -128,6 +128,8 @@ class Translator:
     def events(self, change: CallChange) -> list[dict[str, Any]]:
         """``[{"type": "CALL_RINGING", "data": {…}}, …]``; empty where nothing is new to a client."""
         call, before = change.call, self._states.get(change.call.id)
+        if before is None and (change.kind in ("ended", "merged") or call.parties_unknown):
+            return []
         data = event_data(call)
         if change.kind == "merged":
             self.forget(call.id)

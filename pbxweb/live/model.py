@@ -72,6 +72,7 @@ class Call:
 
     ``direction`` is internal, inbound or outbound; ``state`` is initiated, ringing, answered, held, transferred
     (handed on, nobody has answered there yet), parked or ended. ``ended`` and ``cause`` (Q.850) are set at the end.
+    ``originated``: Asterisk rang the caller's own phone first; such a call is ringing until it joins two parties.
     """
 
     id: str
@@ -89,11 +90,17 @@ class Call:
     parked_at: str = ""
     transferring: bool = False
     caller: str = ""
+    originated: bool = False
 
     @property
     def legs(self) -> tuple[Channel, ...]:
         """The devices in it, oldest first: Asterisk's own helper channels only where there is nothing else."""
         return tuple(leg for leg in self.channels if not leg.local) or self.channels
+
+    @property
+    def parties_unknown(self) -> bool:
+        """Whether Asterisk has only begun to set it up: no device is in it yet."""
+        return bool(self.channels) and all(leg.local for leg in self.channels)
 
     def visible(self) -> tuple[object, ...]:
         """What a person could notice of it; two selves of a call that do not differ here need no telling."""
@@ -234,35 +241,45 @@ def derive(before: Call, every: Iterable[Channel], parked: Mapping[str, Parked],
     """The call as its channels (not empty) say it is; what only the past knows is kept from ``before``."""
     every = tuple(sorted(every, key=_age))
     legs = tuple(leg for leg in every if not leg.local) or every
+    originated = before.originated or (not before.channels and every[0].local)
     space = next((parked[leg.uniqueid].space for leg in every if leg.uniqueid in parked), "")
     bridged = any(leg.bridge for leg in legs)
-    answered = before.answered or min((leg.answered for leg in legs if leg.answered), default=None)
+    answers = [leg.answered for leg in legs if leg.answered]
+    answered = before.answered or _answered(answers, bridged, originated)
+    asking = originated and not answered
     started = before.started or next((leg.created for leg in every if leg.uniqueid == before.id), None)
     call = replace(
         before,
-        state=_call_state(legs, bool(space), bridged, before.transferring),
+        state="ringing" if asking else _call_state(legs, bool(space), bridged, before.transferring),
         started=started or started_at(before.id) or every[0].created,
         answered=answered,
         channels=every,
         parked_at=space,
+        originated=originated,
     )
     caller = next((leg for leg in legs if leg.uniqueid == before.caller), None)
-    if caller is None and before.caller and len(legs) < 2:
+    if caller is None and before.caller and len(legs) < 2 and not asking:
         return call
     same, caller = caller is not None, caller or legs[0]
     lines = [leg for leg in legs if not leg.local and rules.is_line(leg.endpoint)]
-    kept = before.to_number if same or before.transferring else ""
+    kept = before.to_number if same or asking or before.transferring else ""
     number = caller.connected_number if bridged and not before.transferring else ""
     number = number or kept or caller.dialled
     return replace(
         call,
         caller=caller.uniqueid,
-        from_number=caller.caller_number or caller.endpoint,
+        from_number=caller.caller_number or ("" if caller.local else caller.endpoint),
         from_name=caller.caller_name,
         to_number=number,
         to_name=caller.connected_name if number == caller.connected_number else "",
         direction="inbound" if caller in lines else "outbound" if lines else _direction(before, same),
     )
+
+
+def _answered(answers: list[datetime], bridged: bool, originated: bool) -> datetime | None:
+    if originated:
+        return max(answers) if bridged and answers else None
+    return min(answers, default=None)
 
 
 def _direction(before: Call, same: bool) -> str:

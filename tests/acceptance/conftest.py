@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.asterisk.phones import Phones
+from tests.asterisk.phones import Phones, phones_at
 from tests.served import Served
 
 
@@ -24,6 +24,5 @@ def served(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def handsets(served: Served, tmp_path: Path) -> Iterator[Phones]:
     """baresip phones at the served instance."""
-    made = Phones(tmp_path / "phones", served.settings.sip_bind.port, served.settings.sip_tls_port)
-    yield made
-    made.close()
+    with phones_at(served.settings, tmp_path / "phones") as made:
+        yield made

@@ -10,8 +10,9 @@ import pytest
 from pbxweb.asterisk.layout import private_tree
 from pbxweb.settings import CHECKOUT
 from tests.asterisk.pbx import Pbx, extension
-from tests.asterisk.phones import Phones
+from tests.asterisk.phones import Phones, phones_at
 from tests.asterisk.sipuser import SipUser
+from tests.served import Served
 
 # The phones of the shared Asterisk. 200 to 205 are plain, in one pickup group; the others are special in one thing.
 PHONES = (
@@ -54,9 +55,8 @@ def pbx(shared_pbx: Pbx) -> Iterator[Pbx]:
 @pytest.fixture
 def phones(pbx: Pbx, tmp_path: Path) -> Iterator[Phones]:
     """Starts baresip phones at the shared Asterisk and ends them."""
-    made = Phones(tmp_path / "phones", pbx.port, pbx.settings.sip_tls_port)
-    yield made
-    made.close()
+    with phones_at(pbx.settings, tmp_path / "phones") as made:
+        yield made
 
 
 @pytest.fixture
@@ -71,3 +71,23 @@ def sip(pbx: Pbx) -> Iterator[Callable[..., SipUser]]:
     yield make
     for user in made:
         user.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One served instance with three phones for the tests of a module."""
+    instance = Served(tmp_path_factory.mktemp("served") / "var")
+    try:
+        instance.start()
+        instance.made = instance.set_up(phones=3)  # type: ignore[attr-defined]
+        instance.wait_online()
+        yield instance
+    finally:
+        instance.close()
+
+
+@pytest.fixture
+def handsets(served: Served, tmp_path: Path) -> Iterator[Phones]:
+    """baresip phones at it."""
+    with phones_at(served.settings, tmp_path / "phones") as made:
+        yield made

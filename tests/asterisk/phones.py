@@ -9,10 +9,12 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from pbxweb.settings import Settings
 from tests.asterisk.pbx import HOST, free_range, password_of, until
 from tests.asterisk.sound import read_growing, share, write_tone
 
@@ -286,3 +288,13 @@ class Phones:
             phone.close()
             shutil.rmtree(phone.folder, ignore_errors=True)
         self.all.clear()
+
+
+@contextlib.contextmanager
+def phones_at(settings: Settings, folder: Path) -> Iterator[Phones]:
+    """Starts phones at the instance with these settings; ends them all."""
+    made = Phones(folder, settings.sip_bind.port, settings.sip_tls_port)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -3,42 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
+from tests.asterisk.clicks import originate, sign_in
 from tests.asterisk.pbx import until
-from tests.asterisk.phones import Phone, Phones
+from tests.asterisk.phones import Phones
 from tests.served import Served
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One served instance with three phones for all tests here."""
-    instance = Served(tmp_path_factory.mktemp("served") / "var")
-    try:
-        instance.start()
-        instance.made = instance.set_up(phones=3)  # type: ignore[attr-defined]
-        instance.wait_online()
-        yield instance
-    finally:
-        instance.close()
-
-
-@pytest.fixture
-def handsets(served: Served, tmp_path: Path) -> Iterator[Phones]:
-    """baresip phones at it."""
-    made = Phones(tmp_path / "phones", served.settings.sip_bind.port, served.settings.sip_tls_port)
-    yield made
-    made.close()
-
-
-def sign_in(served: Served, handsets: Phones, index: int, **options: object) -> Phone:
-    """Start the phone number ``index`` and wait until pbxweb knows that it is there."""
-    row = served.made[index]  # type: ignore[attr-defined]
-    password = row.get("sipPassword") or row["password"]
-    return handsets.add(row["number"], password=password, **options)
 
 
 def calls(served: Served) -> list[dict[str, object]]:
@@ -46,16 +15,6 @@ def calls(served: Served) -> list[dict[str, object]]:
     assert answer.status == 200, answer
     found: list[dict[str, object]] = answer.body["data"]
     return found
-
-
-def originate(served: Served, source: str, target: str) -> str:
-    answer = until(
-        lambda: (a := served.api("POST", "/calls/originate", {"from": source, "to": target})).status != 409 and a,
-        what="the phone to be signed in",
-    )
-    assert answer.status == 201, answer
-    assert answer.body["status"] == "initiated"
-    return str(answer.body["callId"])
 
 
 def ended(served: Served, key: str) -> dict[str, object]:

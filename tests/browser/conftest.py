@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
 
 from pbxweb.settings import CHECKOUT
-from tests.asterisk.phones import Phones
+from tests.asterisk.phones import Phones, phones_at
 from tests.served import EMAIL, PASSWORD, Served
 
 AXE = CHECKOUT / "node_modules" / "axe-core" / "axe.min.js"
@@ -107,9 +107,8 @@ def new_house(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def handsets(house: Served, tmp_path: Path) -> Iterator[Phones]:
     """baresip phones at the house."""
-    made = Phones(tmp_path / "phones", house.settings.sip_bind.port, house.settings.sip_tls_port)
-    yield made
-    made.close()
+    with phones_at(house.settings, tmp_path / "phones") as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from pbxweb.calls.live import Translator, end_reason
 from pbxweb.calls.models import call_id
-from pbxweb.live.model import Call, CallChange
+from pbxweb.live.model import Call, CallChange, Channel, Rules, derive
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CALL = Call(id="1795260365.0", from_number="201", to_number="202", state="initiated", started=BEGIN)
@@ -40,7 +42,9 @@ def test_nothing_new_is_not_told() -> None:
 
 
 def test_a_call_that_became_part_of_another_says_of_which() -> None:
-    (event,) = Translator().events(CallChange("merged", CALL, into="1795260365.7"))
+    translator = Translator()
+    translator.events(CallChange("new", CALL))
+    (event,) = translator.events(CallChange("merged", CALL, into="1795260365.7"))
     assert event == {
         "type": "CALL_MERGED",
         "data": {"callId": call_id("1795260365.0"), "into": call_id("1795260365.7")},
@@ -49,8 +53,30 @@ def test_a_call_that_became_part_of_another_says_of_which() -> None:
 
 def test_the_end_has_its_duration_and_reason() -> None:
     call = replace(CALL, answered=BEGIN + timedelta(seconds=5), ended=BEGIN + timedelta(seconds=65), cause=16)
-    (event,) = Translator().events(CallChange("ended", call))
+    translator = Translator()
+    translator.events(CallChange("new", CALL))
+    (event,) = translator.events(CallChange("ended", call))
     assert (event["data"]["duration"], event["data"]["endReason"]) == (60, "completed")
+
+
+@pytest.mark.parametrize("kind", ["ended", "merged"])
+def test_the_end_of_a_call_that_was_never_told_of_is_not_told(kind: str) -> None:
+    assert heard(CallChange(kind, CALL), changed("ringing")) == ["CALL_CREATED", "CALL_RINGING"]
+
+
+def test_a_click_is_told_once_a_phone_rings_and_answered_once_two_talk() -> None:
+    helper = Channel("key", CALL.id, "Local/202@pbxweb-click-00000001;1", "Local", "202@pbxweb-click", dialled="202")
+    phone = Channel("1.1", CALL.id, "PJSIP/201-00000001", "PJSIP", "201", "ringing", "201", dialled="202")
+    taken = replace(phone, state="up", answered=BEGIN)
+    other = Channel("1.2", CALL.id, "PJSIP/202-00000002", "PJSIP", "202", "ringing", "202")
+    joined = [replace(taken, bridge="b"), replace(other, state="up", answered=BEGIN + timedelta(seconds=4), bridge="b")]
+    call, changes = Call(CALL.id), []
+    for legs in ([helper], [helper, phone], [helper, taken], [taken], [taken, other], joined):
+        call = derive(call, legs, {}, Rules())
+        changes.append(CallChange("changed", call))
+    assert heard(*changes) == ["CALL_CREATED", "CALL_RINGING", "CALL_ANSWERED"]
+    assert (call.from_number, call.to_number, call.direction) == ("201", "202", "internal")
+    assert call.answered == BEGIN + timedelta(seconds=4)
 
 
 def test_a_reason_for_every_end() -> None:

@@ -20,7 +20,7 @@ from pbxweb.security.roles import Actor, Role
 from pbxweb.settings import CHECKOUT, Address, Settings
 from pbxweb.storage.database import db
 from tests.asterisk.pbx import HOST, free_ports, free_range, until
-from tests.asterisk.phones import Phone, Phones
+from tests.asterisk.phones import Phone, Phones, phones_at
 from tests.conftest import make_app
 
 BOSS = Actor("Boss", Role.ADMIN, "00000000-0000-0000-0000-000000000001")
@@ -106,9 +106,8 @@ def live(running: Live) -> Iterator[Live]:
 
 @pytest.fixture
 def phones(live: Live, tmp_path: Path) -> Iterator[Phones]:
-    made = Phones(tmp_path / "phones", live.settings.sip_bind.port, live.settings.sip_tls_port)
-    yield made
-    made.close()
+    with phones_at(live.settings, tmp_path / "phones") as made:
+        yield made
 
 
 def pair(live: Live, phones: Phones) -> tuple[Phone, Phone]:
