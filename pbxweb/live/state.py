@@ -245,7 +245,7 @@ def contact_of(event: Event, before: Contact | None = None) -> Contact:
         address=host or (before.address if before else ""),
         port=port or (before.port if before else 0),
         expires=moment(event.get("ExpirationTime") or event.get("RegExpire")) or (before.expires if before else None),
-        registered=before.registered if before else event.at if event.get("ContactStatus") == "Created" else None,
+        registered=before.registered if before else event.at if event.name == "ContactStatus" else None,
         round_trip_ms=int(round_trip) / 1000 if round_trip.isdecimal() and int(round_trip) else None,
     )
 
