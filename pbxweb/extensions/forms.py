@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_babel import lazy_gettext as _
 from flask_babel import lazy_pgettext
@@ -21,7 +21,7 @@ from wtforms.validators import DataRequired, Length, NumberRange
 
 from pbxweb.extensions.models import CODECS, FORWARDS, Presence, Status, Transport
 from pbxweb.extensions.rules import RULES
-from pbxweb.web.forms import LongSelect, Plain, strip
+from pbxweb.web.forms import LongSelect, Plain, SharedForm, strip
 
 CODEC_NAMES = {
     "opus": _("Opus – best, for modern phones"),
@@ -55,8 +55,11 @@ def _owners(people: list[tuple[str, str]] | None) -> list[SelectChoice]:
     return [SelectChoice("", _("Nobody in particular")), *(SelectChoice(*one) for one in people or [])]
 
 
-class OwnForm(FlaskForm):  # type: ignore[misc]
+class OwnForm(SharedForm):
     """What the owner of a phone may change."""
+
+    # What ``given`` makes of several fields.
+    SOURCES: ClassVar[dict[str, set[str]]] = {"codec_preferences": {f"codec{place}" for place in (1, 2, 3, 4)}}
 
     dnd_enabled = BooleanField(_("Do not disturb"))
     forward_unconditional_enabled = BooleanField(_("Forward every call"))
@@ -73,7 +76,12 @@ class OwnForm(FlaskForm):  # type: ignore[misc]
 
     def given(self) -> dict[str, Any]:
         """The fields as the service takes them."""
-        return {name: value for name, value in self.data.items() if name not in ("csrf_token", "submit")}
+        return {name: value for name, value in self.data.items() if name not in ("csrf_token", "seen")}
+
+    def changed(self, row: Any) -> dict[str, Any]:
+        """Those fields alone that the person changed. In: the stored phone. Raises Invalid (``merge``)."""
+        mine = self.merge(filled(row))
+        return {name: value for name, value in self.given().items() if self.SOURCES.get(name, {name}) & mine}
 
 
 class PhoneForm(OwnForm):

@@ -213,9 +213,11 @@ def edit(extension_id: UUID) -> Response:
 
 def _form(row: Extension | None) -> Any:
     more: dict[str, Any] = {"data": filled(row)} if row else {}
-    if actor().scope("extensions.update") is Scope.ALL:
-        return PhoneForm(people=people(row.user if row else None), **more)
-    return OwnForm(**more)
+    everything = actor().scope("extensions.update") is Scope.ALL
+    form = PhoneForm(people=people(row.user if row else None), **more) if everything else OwnForm(**more)
+    if row:
+        form.show(filled(row))
+    return form
 
 
 @phones.post("/<uuid:extension_id>/edit")
@@ -226,7 +228,8 @@ def update(extension_id: UUID) -> Response:
     form = _form(None)
     if form.validate():
         try:
-            row = service.update(actor(), str(extension_id), form.given())
+            row = service.get(actor(), str(extension_id))
+            row = service.update(actor(), row.id, form.changed(row))
             return done(_("Saved: %(number)s is live.", number=row.number), url_for(".show", extension_id=row.id))
         except Refused as refusal:
             take_refusal(form, refusal)

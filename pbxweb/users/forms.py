@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired
 from pbxweb.security.passwords import MAX_LENGTH
 from pbxweb.security.roles import Role
 from pbxweb.users.models import Status
-from pbxweb.web.forms import Plain, strip
+from pbxweb.web.forms import Plain, SharedForm, strip
 from pbxweb.web.languages import LANGUAGES
 
 ROLES = {
@@ -72,7 +72,7 @@ class PersonForm(Base):
     timezone = StringField(_("Time zone"), [Plain(64)], render_kw={"list": "timezones", "autocomplete": "off"})
 
 
-class OfficialForm(PersonForm):
+class OfficialForm(PersonForm, SharedForm):
     """What an administrator may change about somebody."""
 
     role = RadioField(

@@ -77,13 +77,12 @@ def create() -> Response:
 def edit(user_id: UUID) -> Response:
     """Change somebody."""
     user = service.get_user(actor(), str(user_id))
-    form = OfficialForm(obj=user)
+    stored = {name: getattr(user, name) for name in rules.CHECKS} | {"language": user.language[:2]}
+    form = OfficialForm(data=stored)
     if form.is_submitted():
         if form.validate():
-            data = {name: form[name].data for name in rules.CHECKS}
-            if data["language"] == user.language[:2]:
-                data["language"] = user.language
             try:
+                data = {name: form[name].data for name in form.merge(stored) if form[name].data != stored[name]}
                 user = service.update_user(actor(), str(user_id), data)
                 from flask_babel import gettext
 
@@ -91,7 +90,7 @@ def edit(user_id: UUID) -> Response:
             except (Invalid, Conflict) as refusal:
                 take_refusal(form, refusal)
         return invalid("users/edit.html", **_of(user_id, form))
-    form.language.data = user.language[:2]
+    form.show(stored)
     return page("users/edit.html", **_of(user_id, form))
 
 
