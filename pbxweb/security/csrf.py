@@ -8,8 +8,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from flask import Flask, request
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from pbxweb.security.errors import StaleForm
@@ -34,6 +34,11 @@ class Cookie(SecureCookieSessionInterface):
     def get_cookie_name(self, app: Flask) -> str:
         """``__Host-…`` binds a secure cookie to this very host."""
         return f"__Host-{self._name}" if self.get_cookie_secure(app) else self._name
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Pages alone know a visit: what the API and the static files answer does not vary with its cookie."""
+        if not is_api() and not request.path.startswith("/static/"):
+            super().save_session(app, session, response)
 
 
 def _protect(csrf: Any) -> None:

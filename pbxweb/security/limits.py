@@ -150,7 +150,7 @@ def _refuse(limit: RequestLimit) -> None:
 
 
 def _only_when_refused(response: Response) -> Response:
-    if response.status_code < 400:
+    if response.status_code != 429:
         response.headers.pop("Retry-After", None)
     return response
 

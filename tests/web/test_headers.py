@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -25,6 +26,24 @@ def test_a_page_lets_nothing_foreign_or_inline_in(client: FlaskClient, admin: Pe
     assert "geolocation=()" in answer.headers["Permissions-Policy"]
     assert answer.headers["Cache-Control"] == "no-store"
     assert "Strict-Transport-Security" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "vary"),
+    [
+        ("/static/css/app.css", 200, {"Accept-Encoding"}),
+        ("/api/v1/system/status", 200, set()),
+        ("/api/v1/calls", 401, set()),
+        ("/login", 200, {"HX-Request", "Cookie"}),
+    ],
+)
+def test_an_answer_says_what_it_varies_with_and_when_to_come_back_only_if_it_was_too_early(
+    client: FlaskClient, admin: Person, path: str, status: int, vary: set[str]
+) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert set(answer.vary) == vary
+    assert "Retry-After" not in answer.headers
 
 
 def test_https_is_asked_for_where_it_is_used(settings: Settings) -> None:
