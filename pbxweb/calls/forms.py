@@ -64,7 +64,7 @@ class FilterForm(FlaskForm):  # type: ignore[misc]
 class DialForm(FlaskForm):  # type: ignore[misc]
     """Call a number from a phone."""
 
-    source = SelectField(_("From phone"), description=_("This phone rings first."), widget=LongSelect())
+    source = SelectField(_("From phone"), widget=LongSelect())
     target = StringField(
         _("Number to call"),
         filters=[strip],
