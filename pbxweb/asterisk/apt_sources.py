@@ -96,14 +96,14 @@ def os_release(path: Path = Path("/etc/os-release")) -> dict[str, str]:
 
 
 def asterisk_source(sources: list[Source], release: dict[str, str], mirror: str = "") -> Source:
-    """The one source to fetch Asterisk from: this machine's mirror, with a suite that has Asterisk 20 or newer.
+    """The one source to fetch Asterisk from: this machine's mirror, with a suite that may have a new enough Asterisk.
 
     ``mirror`` (``PBXWEB_APT_MIRROR``) takes the place of the mirror's address. Raises SourcesError.
     """
     kin = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
     if not kin & {"debian", "ubuntu"}:
         name = release.get("PRETTY_NAME", "this system")
-        raise SourcesError(f"{name} is neither Debian nor Ubuntu: install Asterisk 20 or newer with its own packages")
+        raise SourcesError(f"{name} is neither Debian nor Ubuntu: install Asterisk 22.9 or newer with its own packages")
     family = "ubuntu" if "ubuntu" in kin else "debian"
     codename = release.get("UBUNTU_CODENAME") or release.get("DEBIAN_CODENAME") or release.get("VERSION_CODENAME", "")
     own = sorted(filter(lambda source: _serves(source, codename), sources), key=_foreign)

@@ -19,7 +19,9 @@ from pbxweb.asterisk import control, layout, process
 if TYPE_CHECKING:
     from pbxweb.settings import Settings
 
-OLDEST_USABLE = 20
+# The first release of each series whose CDR and CEL files can be written as ours are; later series have it all.
+USABLE_FROM = {22: 9, 23: 3}
+OLDEST_USABLE = "22.9"
 START_SECONDS = 20.0
 CONSOLE_LOG_BYTES = 1_000_000
 SYSTEM_UNIT = "asterisk.service"
@@ -44,7 +46,7 @@ class Engine(Protocol):
     """What the rest of the house knows of Asterisk as a process."""
 
     def installed(self) -> str | None:
-        """The version that would run, None when there is none (or one older than 20)."""
+        """The version that would run, None when there is none or it is too old."""
 
     def prepare(self) -> None:
         """Make the instance's folders, with prompts and sounds in them. Raises EngineError."""
@@ -81,12 +83,26 @@ class _Instance:
         self.tree = layout.choose_tree(self.settings)
         if not self.tree.complete:
             raise EngineError("There is no Asterisk here yet. Run: python app.py engine install")
+        if self.tree == layout.system_tree():
+            self._refuse_old()
         from pbxweb.asterisk import instance
 
         try:
             instance.prepare(self.layout, self.tree)
         except OSError as error:
             raise EngineError(f"The folders of Asterisk cannot be made: {error}") from error
+
+    def _refuse_old(self) -> None:
+        """The distribution's Asterisk may be of any age; ours was chosen when it was fetched."""
+        version = any_version_of(self.tree)
+        if version is not None and usable(version):
+            return
+        found = f"is Asterisk {version}" if version else "does not say which Asterisk it is"
+        chosen = "set PBXWEB_ENGINE=private and run" if self.settings.engine == "system" else "run"
+        raise EngineError(
+            f"{self.tree.command[-1]} {found}, but pbxweb needs Asterisk {OLDEST_USABLE} or newer. "
+            f"Install a newer one, or {chosen}: python app.py engine install"
+        )
 
     def wait_gone(self, pid: int, timeout: float | None = None) -> bool:
         return process.wait_gone(pid, timeout)
@@ -262,14 +278,29 @@ def engine_for(settings: Settings) -> PrivateEngine | SystemEngine:
     return SystemEngine(settings) if settings.engine == "system" else PrivateEngine(settings)
 
 
-def version_of(tree: layout.Tree) -> str | None:
-    """``22.10.1`` as the program of ``tree`` says it; None when it does not run or is older than 20."""
+def any_version_of(tree: layout.Tree) -> str | None:
+    """``22.10.1`` as the program of ``tree`` says it, however old it is; None when it does not run."""
     try:
         done = subprocess.run([*tree.command, "-V"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.match(r"Asterisk (?:certified[-/])?((\d+)\.\S*)", done.stdout)
-    return short(match[1]) if match and int(match[2]) >= OLDEST_USABLE else None
+    match = re.match(r"Asterisk (?:certified[-/])?(\d+\.\S*)", done.stdout)
+    return short(match[1]) if match else None
+
+
+def version_of(tree: layout.Tree) -> str | None:
+    """The version of ``tree``; None when it does not run or is too old."""
+    version = any_version_of(tree)
+    return version if version and usable(version) else None
+
+
+def usable(version: str) -> bool:
+    """Whether this Asterisk understands all that is rendered. In: ``22.10.1``, or a package's ``1:22.10.1~dfsg-1``."""
+    match = re.match(r"(?:\d+:)?(\d+)\.(\d+)", version)
+    if match is None:
+        return False
+    series, release = int(match[1]), int(match[2])
+    return series > max(USABLE_FROM) or release >= USABLE_FROM.get(series, release + 1)
 
 
 def short(version: str) -> str:

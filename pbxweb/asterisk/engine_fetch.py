@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pbxweb.asterisk.apt_sources import SourcesError, asterisk_source, os_release, read_sources
-from pbxweb.asterisk.engine import OLDEST_USABLE, EngineError, version_of
+from pbxweb.asterisk.engine import OLDEST_USABLE, EngineError, usable, version_of
 from pbxweb.asterisk.layout import private_tree, system_tree
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def _fetch(settings: Settings, folder: Path, say: Say) -> str:
     say(f"Fetching Asterisk: reading the package list of {source.suites[0]} …")
     apt.run("update", "-qq")
     candidate = apt.candidate("asterisk")
-    major = re.match(r"(?:\d+:)?(\d+)\.", candidate)
-    if not major or int(major[1]) < OLDEST_USABLE:
+    if not usable(candidate):
         raise EngineError(
             f"The package list of {source.suites[0]} has "
             + (f"only Asterisk {candidate}" if candidate else "no Asterisk")

@@ -20,7 +20,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "install",
         help="fetch Asterisk where there is none",
         description="Fetch Debian's own Asterisk packages into the state folder, without root. Does nothing where "
-        "Asterisk 20 or newer is on the PATH or was fetched before.",
+        "Asterisk 22.9 or newer is on the PATH or was fetched before.",
     )
     verb.add_argument("--again", action="store_true", help="fetch it in any case (an update)")
     verb.set_defaults(action=install)

@@ -8,17 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from pbxweb.asterisk import control, process
+from pbxweb.asterisk import layout as layout_module
 from pbxweb.asterisk.apt_sources import Source, SourcesError, asterisk_source, one_line, os_release, paragraphs
-from pbxweb.asterisk.engine import EngineError, PrivateEngine, engine_for, short
+from pbxweb.asterisk.engine import EngineError, PrivateEngine, engine_for, short, usable
 from pbxweb.asterisk.engine_fetch import install
-from pbxweb.asterisk.layout import layout, private_tree
+from pbxweb.asterisk.layout import Tree, layout, private_tree
 from pbxweb.settings import CHECKOUT, Settings
 
 DIRECTORIES = ("etc", "varlib", "log", "spool", "data", "keys", "run", "modules")
@@ -236,6 +238,59 @@ def test_versions_are_said_short() -> None:
     assert short("22.10.1+dfsg+~cs6.17") == "22.10.1"
 
 
+@pytest.mark.parametrize(
+    ("version", "good"),
+    [
+        ("22.9.0", True), ("22.10.1", True), ("1:22.10.1~dfsg+~cs6-1", True), ("23.3.0", True), ("24.0.0", True),
+        ("22.8.2", False), ("23.2.1", False), ("21.12.0", False), ("20.19.0", False), ("", False), ("git", False),
+    ],
+)  # fmt: skip
+def test_which_versions_understand_our_files(version: str, good: bool) -> None:
+    assert usable(version) == good
+
+
+@pytest.fixture
+def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Settings]:
+    """Makes an ``asterisk`` that answers ``-V`` like a package of that version; the settings to use it."""
+
+    def make(said: str, kind: str = "system") -> Settings:
+        program = tmp_path / "bin" / "asterisk"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n[ \"$1\" = -V ] && echo '{said}'\n")
+        program.chmod(0o755)
+        share = tmp_path / "share"
+        (share / "documentation").mkdir(parents=True, exist_ok=True)
+        (share / "documentation" / "core-en_US.xml").touch()
+        monkeypatch.setattr(layout_module, "system_tree", lambda: Tree((str(program),), program.parent, share))
+        return Settings(home=tmp_path / "home", engine_dir=tmp_path / "engine", engine=kind)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "said", ["Asterisk 20.6.0~dfsg+~cs6.13.40431414-2build5", "Asterisk 22.8.2", "Asterisk certified/20.7-cert2"]
+)
+@pytest.mark.parametrize(("kind", "cure"), [("system", "PBXWEB_ENGINE=private"), ("private", "app.py engine install")])
+def test_an_asterisk_that_is_too_old_is_named_and_not_started(
+    distribution: Callable[..., Settings], said: str, kind: str, cure: str
+) -> None:
+    engine = engine_for(distribution(said, kind))
+    assert engine.installed() is None
+    with pytest.raises(EngineError) as refused:
+        engine.prepare()
+    text = str(refused.value)
+    assert short(said.split()[1].removeprefix("certified/")) in text
+    assert "22.9 or newer" in text
+    assert cure in text
+
+
+def test_the_fetched_asterisk_goes_before_the_distributions(
+    distribution: Callable[..., Settings], engine_dir: Path
+) -> None:
+    settings = replace(distribution("Asterisk 22.10.1", "private"), engine_dir=engine_dir)
+    assert PrivateEngine(settings).tree == private_tree(engine_dir)
+
+
 BOOKWORM = {"ID": "debian", "VERSION_ID": "12", "VERSION_CODENAME": "bookworm"}
 NOBLE = {
     "ID": "ubuntu",
@@ -292,7 +347,7 @@ def test_the_mirror_setting_overrides() -> None:
 def test_no_source_and_no_debian_say_what_to_do() -> None:
     with pytest.raises(SourcesError, match="PBXWEB_APT_MIRROR"):
         asterisk_source([], BOOKWORM)
-    with pytest.raises(SourcesError, match="install Asterisk 20"):
+    with pytest.raises(SourcesError, match=r"install Asterisk 22\.9"):
         asterisk_source([], {"ID": "fedora", "PRETTY_NAME": "Fedora"})
 
 
