@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from datetime import datetime
@@ -12,6 +13,9 @@ import pytest
 from tests.asterisk.pbx import until
 from tests.asterisk.phones import Phone, Phones
 from tests.served import Served
+from tests.visitor import Visitor
+
+DOWN = ("Asterisk does not answer", "Asterisk is not running")
 
 
 @pytest.fixture
@@ -36,11 +40,38 @@ def _seconds(row: dict[str, str]) -> float:
 
 
 def _rows(served: Served, count: int) -> list[dict[str, str]]:
-    until(lambda: len(served.history()) >= count, 8, f"{count} calls in the history")
+    """All calls of the history, page by page: ``count`` of them, each once."""
+    until(lambda: len(served.history()) >= min(count, 100), 8, f"{count} calls in the history")
     time.sleep(0.5)
-    rows = served.history()
+    rows, cursor = [], ""
+    while True:
+        answer = served.api("GET", f"/calls/history?limit=40{cursor}")
+        assert answer.status == 200, answer
+        rows += answer.body["data"]
+        following = answer.body["meta"]["nextCursor"]
+        if not following:
+            break
+        cursor = f"&cursor={following}"
     assert len(rows) == count
+    assert len({row["id"] for row in rows}) == count
     return rows
+
+
+def _cut_link(served: Served) -> None:
+    """Asterisk throws pbxweb out of its manager interface."""
+    engine = served.engine()
+    listed = engine.cli("manager show connected")
+    for session in re.findall(r"^\s+pbxweb\s+\S+\s+\d+\s+\d+\s+(\d+)", listed, re.MULTILINE):
+        engine.cli(f"manager kick session {session}")
+
+
+def _live(served: Served) -> list[tuple[str, str]]:
+    return [(call["callerNumber"], call["state"]) for call in served.api("GET", "/calls").body["data"]]
+
+
+def _is_said(served: Served) -> bool:
+    """The overview says that the telephone system does not answer."""
+    return any(words in Visitor(served).get("/")[1] for words in DOWN)
 
 
 def test_a_call_survives_the_killed_web_and_is_told_once(served: Served, pair: tuple[Phone, Phone]) -> None:
@@ -81,6 +112,70 @@ def test_a_killed_asterisk_comes_back_and_its_call_is_told(served: Served, pair:
     assert 2 <= _seconds(row) < 12
 
 
+def test_a_restarted_asterisk_comes_back_and_its_call_is_told(served: Served, pair: tuple[Phone, Phone]) -> None:
+    _talk(pair)
+    time.sleep(2)
+    served.engine().cli("core restart now")
+    until(lambda: _rows_so_far(served), 10, "the call to be told")
+    served.wait_online()
+    (row,) = _rows(served, 1)
+    assert 2 <= _seconds(row) < 12
+    _again(served, pair)
+
+
+def _rows_so_far(served: Served) -> int:
+    return len(served.history())
+
+
+def _again(served: Served, pair: tuple[Phone, Phone]) -> None:
+    """The phones are known to the new Asterisk and can call at once; that call is told as well."""
+    for phone in pair:
+        phone.command("hangup")
+    _talk(pair)
+    pair[0].hang_up().closed()
+    _rows(served, 2)
+
+
+def test_a_link_that_is_cut_twenty_times_comes_back_and_calls_are_told(
+    served: Served, pair: tuple[Phone, Phone]
+) -> None:
+    first, second = pair
+    _talk(pair)
+    for number in range(20):
+        if number % 4 == 3:
+            first.hang_up().closed()
+            _cut_link(served)
+            _talk(pair)
+        _cut_link(served)
+        served.wait_online(5)
+        until(lambda: _live(served) == [(first.number, "answered")], 5, "the call in the live list")
+    assert second.hears(440)
+    first.hang_up().closed()
+    rows = _rows(served, 6)
+    assert {row["disposition"] for row in rows} == {"answered"}
+
+
+def test_an_asterisk_that_hangs_is_said_and_its_calls_go_on_afterwards(
+    served: Served, pair: tuple[Phone, Phone]
+) -> None:
+    _talk(pair)
+    assert not _is_said(served)
+    pid = served.engine().status().pid
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until(lambda: _is_said(served), 15, "the page to say so")
+        assert served.api("GET", "/system/status", token="").body["services"]["sip"] == "unhealthy"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    served.wait_online(5)
+    until(lambda: not _is_said(served), 5, "the page to be as before")
+    assert _live(served) == [(pair[0].number, "answered")]
+    assert pair[1].hears(440)
+    pair[0].hang_up().closed()
+    _rows(served, 1)
+
+
 def test_no_call_is_lost_or_doubled_while_the_web_is_killed_again_and_again(
     served: Served, pair: tuple[Phone, Phone]
 ) -> None:
@@ -98,4 +193,3 @@ def test_no_call_is_lost_or_doubled_while_the_web_is_killed_again_and_again(
             served.start()
     served.sign_in()
     _rows(served, 100)
-    assert len({row["id"] for row in served.history()}) == 100
