@@ -17,6 +17,7 @@ neither the audit trail nor undo would see.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -119,16 +120,19 @@ def stored_rows(session: Session, keys: Iterable[Key]) -> dict[Key, Row]:
     by_table: dict[str, list[str]] = {}
     for table, key in dict.fromkeys(keys):
         by_table.setdefault(table, []).append(key)
-    connection = session.connection()
+    cursor = session.connection().connection.cursor()
     rows: dict[Key, Row] = {}
     for table, wanted in by_table.items():
         primary = next(iter(Base.metadata.tables[table].primary_key.columns)).name
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
             marks = ", ".join("?" * len(some))
-            statement = f'SELECT * FROM "{table}" WHERE "{primary}" IN ({marks})'  # noqa: S608 - names of our own tables
-            for row in connection.exec_driver_sql(statement, tuple(some)).mappings():
-                rows[table, str(row[primary])] = dict(row)
+            cursor.execute(f'SELECT * FROM "{table}" WHERE "{primary}" IN ({marks})', tuple(some))  # noqa: S608 - own names
+            names = [column[0] for column in cursor.description or ()]
+            for values in cursor.fetchall():
+                row = dict(zip(names, values, strict=True))
+                rows[table, str(row[primary])] = row
+    cursor.close()
     return rows
 
 
@@ -233,11 +237,12 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 @contextmanager
-def changing(actor: Actor, action: str, subject: str = "") -> Iterator[Change]:
+def changing(actor: Actor, action: str, subject: str = "", *, keep: bool = False) -> Iterator[Change]:
     """Change rows inside this block; see the module's text.
 
     In: who does it, the verb (``extension.update``) and what it is done to, both for the audit trail. Rows must be
-    read *inside* the block (what was loaded before is expired at its start). Blocks are not nested.
+    read *inside* the block (what was loaded before is expired at its start). Blocks are not nested. With ``keep`` its
+    rows stay loaded after the commit, as they were written; without, they are read anew when they are looked at.
     Raises what the block raises, Conflict for a broken uniqueness rule, Unavailable when the database cannot be
     written, and the applier's Refused; all after a rollback.
     """
@@ -249,7 +254,7 @@ def changing(actor: Actor, action: str, subject: str = "") -> Iterator[Change]:
                 yield change
                 change.images += watch.images()
             _finish(change)
-            db.session.commit()
+            _commit(db.session(), keep)
         except BaseException as error:
             change.end(committed=False)
             db.session.rollback()
@@ -258,6 +263,14 @@ def changing(actor: Actor, action: str, subject: str = "") -> Iterator[Change]:
         change.end(committed=True)
     for hook in change.hooks:
         hook()
+
+
+def _commit(session: Session, keep: bool) -> None:
+    expires, session.expire_on_commit = session.expire_on_commit, not keep
+    try:
+        session.commit()
+    finally:
+        session.expire_on_commit = expires
 
 
 def _finish(change: Change) -> None:
@@ -275,8 +288,8 @@ def _explain(error: BaseException) -> None:
     """Raise what a person can read in place of what the database says; return when it is neither."""
     if isinstance(error, IntegrityError):
         raise Conflict(gettext("Another entry already has this value.")) from error
-    if isinstance(error, OperationalError):
-        said = str(error.orig)
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
+        said = str(getattr(error, "orig", error))
         if "locked" in said or "busy" in said:
             raise Unavailable(
                 gettext("Another change takes unusually long. Nothing was changed; try again in a moment.")

@@ -262,9 +262,9 @@ def test_stored_rows_are_read_in_few_statements(app: Flask) -> None:
     with changing(ADMIN, "create") as change:
         db.session.add_all([phone(str(1000 + index)) for index in range(1200)])
     statements: list[str] = []
-    from sqlalchemy import event
-
-    event.listen(db.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    driver = db.session.connection().connection.driver_connection
+    assert driver is not None
+    driver.set_trace_callback(statements.append)
     rows = stored_rows(db.session(), [(image.table, image.key) for image in change.images])
     assert len(rows) == 1200
     assert len([s for s in statements if s.startswith("SELECT")]) == 3

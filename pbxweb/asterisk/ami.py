@@ -27,7 +27,7 @@ from pbxweb.asterisk.ami_messages import (
     Response,
 )
 from pbxweb.asterisk.ami_protocol import HealedManager
-from pbxweb.asterisk.ami_verbs import AmiVerbs
+from pbxweb.asterisk.ami_verbs import AmiVerbs, Asked
 
 __all__ = [
     "AmiError", "AmiFailed", "AmiLink", "AmiRefused", "AmiTimeout", "AmiVerbs", "Event", "Message",
@@ -155,6 +155,10 @@ class AmiLink(AmiVerbs):
     ) -> tuple[Response, list[Event]]:
         """Send an action that is answered by a list; the answer and the list's events. Raises as ``send``."""
         return self._up().perform(action, headers, timeout=timeout, is_list=True)
+
+    def ask(self, action: str, headers: Mapping[str, HeaderValue] = EMPTY, *, is_list: bool = False) -> Asked:
+        """As AmiVerbs.ask; what is sent here is under way when this returns. Raises AmiRefused, NotConnected."""
+        return self._up().ask(action, headers, is_list=is_list)
 
     def _up(self) -> HealedManager:
         manager = self._manager
@@ -286,6 +290,10 @@ class _OneShot(AmiVerbs):
     ) -> tuple[Response, list[Event]]:
         """As AmiLink.collect."""
         return self._manager.perform(action, headers, timeout=timeout, is_list=True)
+
+    def ask(self, action: str, headers: Mapping[str, HeaderValue] = EMPTY, *, is_list: bool = False) -> Asked:
+        """As AmiLink.ask."""
+        return self._manager.ask(action, headers, is_list=is_list)
 
 
 @contextlib.contextmanager

@@ -37,14 +37,30 @@ IGNORED_EVENTS = frozenset({"TestEvent"})
 class _Waiting:
     """One action's answer on its way: the response, and the events of a list action."""
 
-    __slots__ = ("answer", "broken", "done", "events", "is_list")
+    __slots__ = ("_action", "_forget", "answer", "broken", "done", "events", "is_list")
 
-    def __init__(self, is_list: bool) -> None:
+    def __init__(self, action: str, is_list: bool, forget: Callable[[], None]) -> None:
+        self._action = action
+        self._forget = forget
         self.is_list = is_list
         self.answer: Response | None = None
         self.events: list[Event] = []
         self.done = threading.Event()
         self.broken = False
+
+    def wait(self, timeout: float) -> tuple[Response, list[Event]]:
+        """As ``ami_verbs.Asked.wait``."""
+        try:
+            if not self.done.wait(timeout):
+                raise AmiTimeout(f"Asterisk did not answer {self._action} within {timeout:g} seconds")
+        finally:
+            self._forget()
+        if self.broken or self.answer is None:
+            raise NotConnected(f"the connection broke before Asterisk answered {self._action}")
+        if not self.answer.ok:
+            said = "; ".join(self.answer.all("Output")) or self.answer.message
+            raise AmiFailed(said.strip() or f"{self._action} failed")
+        return self.answer, self.events
 
 
 class HealedManager(Manager):  # type: ignore[misc]
@@ -127,14 +143,21 @@ class HealedManager(Manager):  # type: ignore[misc]
     ) -> tuple[Response, list[Event]]:
         """Send an action and wait for what belongs to its ActionID: the answer and, for a list, its events.
 
-        The ActionID cannot be guessed: a caller who can write into an event could otherwise answer.
         Raises AmiRefused (nothing was sent), NotConnected, AmiTimeout, AmiFailed.
+        """
+        return self.ask(action, headers, is_list=is_list).wait(timeout)
+
+    def ask(self, action: str, headers: Mapping[str, HeaderValue], *, is_list: bool = False) -> _Waiting:
+        """Send an action; its answer can be waited for.
+
+        The ActionID cannot be guessed: a caller who can write into an event could otherwise answer.
+        Raises AmiRefused (nothing was sent), NotConnected.
         """
         action_id = headers.get("ActionID") or secrets.token_hex(8)
         rest = ((name, value) for name, value in headers.items() if name != "ActionID")
         data = encode((("Action", action), ("ActionID", action_id), *rest))
-        waiting = _Waiting(is_list)
         key = str(action_id)
+        waiting = _Waiting(action, is_list, lambda: self._forget(key))
         with self._waiting_lock:
             if self._ended or not self._connected.is_set():
                 raise NotConnected("there is no connection to Asterisk")
@@ -143,17 +166,14 @@ class HealedManager(Manager):  # type: ignore[misc]
             self._waiting[key] = waiting
         try:
             self._write(data)
-            if not waiting.done.wait(timeout):
-                raise AmiTimeout(f"Asterisk did not answer {action} within {timeout:g} seconds")
-        finally:
-            with self._waiting_lock:
-                self._waiting.pop(key, None)
-        if waiting.broken or waiting.answer is None:
-            raise NotConnected(f"the connection broke before Asterisk answered {action}")
-        if not waiting.answer.ok:
-            said = "; ".join(waiting.answer.all("Output")) or waiting.answer.message
-            raise AmiFailed(said.strip() or f"{action} failed")
-        return waiting.answer, waiting.events
+        except BaseException:
+            self._forget(key)
+            raise
+        return waiting
+
+    def _forget(self, key: str) -> None:
+        with self._waiting_lock:
+            self._waiting.pop(key, None)
 
     def _write(self, data: bytes) -> None:
         peer = self._socket

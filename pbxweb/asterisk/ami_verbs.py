@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from pbxweb.asterisk.ami_messages import EMPTY, AmiFailed, AmiRefused, Event, HeaderValue, Response
+
+
+class Asked(Protocol):
+    """An action whose answer is on its way."""
+
+    def wait(self, timeout: float) -> tuple[Response, list[Event]]:
+        """The answer, and the events of a list. Call it once. Raises NotConnected, AmiTimeout, AmiFailed."""
+
+
+class _Later:
+    """An action that is only sent when its answer is waited for."""
+
+    def __init__(self, perform: Callable[[float], tuple[Response, list[Event]]]) -> None:
+        self._perform = perform
+
+    def wait(self, timeout: float) -> tuple[Response, list[Event]]:
+        """As Asked.wait."""
+        return self._perform(timeout)
 
 
 class AmiVerbs(ABC):
@@ -20,6 +39,15 @@ class AmiVerbs(ABC):
         self, action: str, headers: Mapping[str, HeaderValue] = EMPTY, *, timeout: float = 10.0
     ) -> tuple[Response, list[Event]]:
         """Send an action that is answered by a list; the answer and the events of the list."""
+
+    def ask(self, action: str, headers: Mapping[str, HeaderValue] = EMPTY, *, is_list: bool = False) -> Asked:
+        """Send an action and go on; Asterisk does those of one connection one after the other, in their order.
+
+        Where that is not possible, the action is sent when its answer is waited for.
+        """
+        if is_list:
+            return _Later(lambda timeout: self.collect(action, headers, timeout=timeout))
+        return _Later(lambda timeout: (self.send(action, headers, timeout=timeout), []))
 
     def command(self, cli: str, *, timeout: float = 10.0) -> list[str]:
         """Run a command of Asterisk's command line; every line it printed. AmiFailed carries what it printed."""

@@ -51,18 +51,18 @@ class _Text:
 class Applier:
     """Makes Asterisk run what the database says. One per process; ``link`` is set when the runtime has one.
 
-    ``link`` is an AmiLink, or for a command a one-shot connection.
+    ``link`` is an AmiLink, or for a command a one-shot connection. ``layout`` has the folders of the instance.
     """
 
     def __init__(self, settings: Settings, rooms: Sequence[Room], link: AmiVerbs | None = None) -> None:
         self._settings = settings
         self._rooms = tuple(rooms)
         self._etc = EtcFolder(settings.asterisk_etc)
-        self._layout = layout(settings)
+        self.layout = layout(settings)
         self._check = Checker()
         self._joined: dict[str, _Text] = {}
-        self._running = Running(self._layout, link)
-        self._restarts = Restarts(settings.home, self._layout, self._running)
+        self._running = Running(self.layout, link)
+        self._restarts = Restarts(settings.home, self.layout, self._running)
         # Modules whose last reload may not have happened: the connection broke, or a process was killed.
         self._owed: set[str] = set()
 
@@ -109,26 +109,26 @@ class Applier:
         self, session: Session, change: Change, files: Mapping[str, bytes], changed: Mapping[str, bytes]
     ) -> int | None:
         way = self._running.way()
-        before = {file: self._etc.read(file) or b"" for file in files}
         modules = _in_order({*_modules(changed), *self._owed})
+        before = {file: self._etc.read(file) or b"" for file in files if file in changed or reload_of(file) in modules}
         change.live = way is not None
         change.needs_restart = change.live and any(reload_of(file) == RESTART for file in changed)
         replacement = self._etc.stage(changed)
         loading = None
         try:
             replacement.publish()
+            # While Asterisk reloads, everything else is done.
             loading = way.loading(modules) if way else None
-            # While Asterisk reloads, the revision is written.
+            replacement.settle()
+            if loading:
+                loading.expect(
+                    verify.expect(file, data.decode(errors="replace"), files[file].decode())
+                    for file, data in before.items()
+                    if reload_of(file) in modules
+                )
             number = self._note(session, change, before, changed) if changed else None
-            wanted = [
-                verify.expect(file, before[file].decode(errors="replace"), data.decode())
-                for file, data in files.items()
-                if reload_of(file) in modules
-            ]
-            if way and loading:
+            if loading:
                 loading.finish(changed)
-                for expectation in wanted:
-                    way.confirm(expectation)
         except BaseException:
             if loading:
                 loading.wait()
@@ -163,7 +163,8 @@ class Applier:
 
     def _pieces(self, session: Session) -> list[Piece]:
         """All pieces of all rooms, from one read. Raises Refused for a value that cannot be written."""
-        read = [(room, room.read(session)) for room in self._rooms if room.read and room.render]
+        with session.no_autoflush:  # the change itself is in the database; its audit row can wait
+            read = [(room, room.read(session)) for room in self._rooms if room.read and room.render]
         try:
             return [piece for room, data in read for piece in (room.render(data) if room.render else ())]
         except ConfValueError as error:
@@ -172,7 +173,7 @@ class Applier:
     def _rendered(self, session: Session) -> dict[str, bytes]:
         """Every file as it has to be. Raises Refused for what would not work."""
         pieces = self._pieces(session)
-        found = self._check(pieces, self._layout.data / "sounds")
+        found = self._check(pieces, self.layout.data / "sounds")
         if found:
             raise problems_refused(found)
         return self._join(pieces)
@@ -194,7 +195,7 @@ class Applier:
 
     def problems(self, session: Session) -> list[Problem]:
         """What is wrong with the configuration that the database describes; empty when it can be applied."""
-        return check(self._pieces(session), self._layout.data / "sounds")
+        return check(self._pieces(session), self.layout.data / "sounds")
 
     def diff(self, session: Session) -> str:
         """From the files as they are to what the database says, as a unified diff without secrets; empty when equal."""
@@ -238,10 +239,11 @@ class Applier:
     def _prepare(self) -> None:
         """The folders of the instance with its prompts, which the check looks for."""
         tree = choose_tree(self._settings)
+        self.layout = layout(self._settings)
         with explained():
             self._etc.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if tree.complete:
-                instance.prepare(self._layout, tree)
+                instance.prepare(self.layout, tree)
 
     def _doubt(self) -> None:
         """Find out which modules may run something else than their files say."""

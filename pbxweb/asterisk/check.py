@@ -7,7 +7,7 @@ phone is read again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,10 +46,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class _Read:
-    """A piece that was read: its file, and how many lines of the file come before it."""
+    """A piece that was read: its file, how many lines of it come before, the section they leave open, all templates."""
 
     file: str
     start: int
+    section: str
+    templates: frozenset[tuple[str, str]]
     reading: Reading
 
 
@@ -73,20 +75,36 @@ class Checker:
     """
 
     def __init__(self) -> None:
-        self._good: list[tuple[str, bool, frozenset[Item], frozenset[Item], frozenset[Item]]] = []
+        self._pieces: list[Piece] = []
+        self._read: list[_Read] = []
 
     def __call__(self, pieces: Sequence[Piece], sounds: Path) -> list[Problem]:
         """As ``check``."""
-        read = list(_read(pieces))
-        shape = [
-            (piece.file, "[" in piece.text, one.reading.defines, one.reading.needs, one.reading.doubles)
-            for piece, one in zip(pieces, read, strict=True)
-        ]
-        if shape == self._good:
+        pieces = list(pieces)
+        if self._says_the_same(pieces):
             return []
+        read = list(_read(pieces))
         found = _judge(pieces, read, sounds)
-        self._good = [] if found else shape
+        self._pieces, self._read = ([], []) if found else (pieces, read)
         return found
+
+    def _says_the_same(self, pieces: list[Piece]) -> bool:
+        """Do ``pieces`` define and need what those did that were good? Remembers them, if so."""
+        if len(pieces) != len(self._pieces):
+            return False
+        known = list(self._read)
+        for place, (new, old) in enumerate(zip(pieces, self._pieces, strict=True)):
+            if new is old or new == old:
+                continue
+            if new.file != old.file or "(!" in old.text or "(!" in new.text or ("[" in new.text) != ("[" in old.text):
+                return False
+            was = known[place]
+            reading = _reading(new.file, new.text, was.section, was.templates)
+            if not reading.says_the_same(was.reading):
+                return False
+            known[place] = replace(was, reading=reading)
+        self._pieces, self._read = pieces, known
+        return True
 
 
 def _read(pieces: Sequence[Piece]) -> Iterator[_Read]:
@@ -95,11 +113,11 @@ def _read(pieces: Sequence[Piece]) -> Iterator[_Read]:
     section: dict[str, str] = {}
     for piece in pieces:
         file = piece.file
-        reading = _reading(file, piece.text, section.get(file, ""), templates)
-        start = lines.get(file, 0)
+        start, opened = lines.get(file, 0), section.get(file, "")
+        reading = _reading(file, piece.text, opened, templates)
         lines[file] = start + reading.lines
         section[file] = reading.last_section
-        yield _Read(file, start, reading)
+        yield _Read(file, start, opened, templates, reading)
 
 
 @lru_cache(maxsize=1024)

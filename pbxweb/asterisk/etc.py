@@ -38,16 +38,16 @@ class EtcFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._prefix = f"{folder}{os.sep}"
         self._seen: dict[str, _Seen] = {}
 
     def read(self, file: str) -> bytes | None:
         """What is in ``file`` now, None when it is absent. Read from the disk only when it was touched by others."""
-        path = self.folder / file
         try:
-            signature = _signature(path.stat())
+            signature = _signature(os.stat(self._prefix + file))  # noqa: PTH116 - done for every file at every change
             seen = self._seen.get(file)
             if seen is None or seen.signature != signature:
-                seen = self._seen[file] = _Seen(signature, path.read_bytes())
+                seen = self._seen[file] = _Seen(signature, (self.folder / file).read_bytes())
         except FileNotFoundError:
             return None
         return seen.data
@@ -95,7 +95,7 @@ class EtcFolder:
 
 
 class Replacement:
-    """Files that are about to take the place of others: ``publish``, then ``forget`` or ``restore``."""
+    """Files that are about to take the place of others: ``publish``, ``settle``, then ``forget`` or ``restore``."""
 
     def __init__(self, etc: EtcFolder, files: Mapping[str, bytes]) -> None:
         self._etc = etc
@@ -103,7 +103,7 @@ class Replacement:
         self._published: dict[str, bytes | None] = {}
 
     def publish(self) -> None:
-        """Replace one file after the other, each atomically, and make it last. Raises OSError."""
+        """Replace one file after the other, each atomically. Raises OSError."""
         folder = self._etc.folder
         for file, data in self.files.items():
             path, previous = folder / file, folder / f".{file}{PREVIOUS}"
@@ -116,7 +116,10 @@ class Replacement:
             self._published[file] = before
             (folder / f".{file}{NEW}").replace(path)
             self._etc.remember(file, data)
-        sync_folder(folder)
+
+    def settle(self) -> None:
+        """Make what was published survive a power cut. Raises OSError."""
+        sync_folder(self._etc.folder)
 
     def restore(self) -> None:
         """Put back what was there before. Raises OSError only when the folder itself is gone or locked."""

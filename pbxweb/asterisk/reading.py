@@ -36,6 +36,15 @@ class Reading:
     doubles: frozenset[Item]
     at: Mapping[Item, int] = field(compare=False)
 
+    def says_the_same(self, other: Reading) -> bool:
+        """Does ``other`` define and need the same, and leave the same section open?"""
+        return (self.defines, self.needs, self.doubles, self.last_section) == (
+            other.defines,
+            other.needs,
+            other.doubles,
+            other.last_section,
+        )
+
 
 class Notes:
     """Collects what a reader finds in one piece."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext
@@ -26,6 +26,7 @@ RELOAD_SECONDS = 8.0
 # While Asterisk starts it only queues a reload.
 TAKEN_SECONDS = 0.5
 POLL_SECONDS = 0.02
+IN_PROGRESS = "progress"
 
 
 class Running:
@@ -83,21 +84,22 @@ class Way:
                 self._verbs.reload(module, timeout=RELOAD_SECONDS)
                 return
             except AmiFailed as error:
-                if "progress" not in error.message or time.monotonic() > deadline:
+                if IN_PROGRESS not in error.message or time.monotonic() > deadline:
                     raise
                 time.sleep(POLL_SECONDS)
 
     def loading(self, modules: Sequence[str]) -> Loading:
-        """Begin to reload ``modules``; the caller goes on and calls ``finish``."""
-        return Loading(self, modules)
+        """Begin to reload ``modules``; the caller goes on, and calls ``expect`` and ``finish``."""
+        return Loading(self, self._verbs, modules)
 
-    def confirm(self, wanted: verify.Expectation) -> None:
-        """Raise Refused when Asterisk does not run what is ``wanted``."""
+    def confirm(self, wanted: verify.Expectation, asked: verify.Question) -> None:
+        """Raise Refused when Asterisk does not run what is ``wanted``; ``asked`` is that question, asked before."""
         deadline = time.monotonic() + TAKEN_SECONDS
-        while (missing := verify.not_taken(self._verbs, wanted)) is not None:
+        while (missing := asked.missing()) is not None:
             if time.monotonic() > deadline:
                 raise Refused(_not_taken(missing))
             time.sleep(POLL_SECONDS)
+            asked = verify.Question(self._verbs, wanted)
 
     def runs(self, file: str, text: str) -> bool | None:
         """Does it run ``text`` from ``file``? None where it cannot be asked."""
@@ -109,33 +111,58 @@ class Way:
 
 
 class Loading:
-    """A reload under way in a thread of its own: meanwhile the revision can be written."""
+    """A reload under way, and behind it the questions whether it worked; meanwhile the revision can be written.
 
-    def __init__(self, way: Way, modules: Sequence[str]) -> None:
+    Asterisk does what one connection asks for in its order, so nothing waits for an answer on the way.
+    """
+
+    def __init__(self, way: Way, verbs: AmiVerbs, modules: Sequence[str]) -> None:
         self._way = way
+        self._verbs = verbs
         self._modules = modules
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="reload", daemon=True)
-        self._thread.start()
+        self._reloads = [verbs.ask("Reload", {"Module": module}) for module in modules]
+        self._questions: list[tuple[verify.Expectation, verify.Question]] = []
 
-    def _run(self) -> None:
-        try:
-            for module in self._modules:
-                self._way.reload(module)
-        except BaseException as error:
-            self._error = error
+    def expect(self, wanted: Iterable[verify.Expectation]) -> None:
+        """Ask, when all is reloaded, whether Asterisk runs what is ``wanted``. Raises AmiError."""
+        self._questions = [(one, verify.Question(self._verbs, one)) for one in wanted]
 
     def wait(self) -> None:
         """Return when Asterisk has answered, whatever it said."""
-        self._thread.join()
+        reloads, self._reloads = self._reloads, []
+        questions, self._questions = self._questions, []
+        for reload in reloads:
+            with suppress(AmiError):
+                reload.wait(RELOAD_SECONDS)
+        for _, question in questions:
+            with suppress(AmiError):
+                question.missing()
 
     def finish(self, files: Iterable[str]) -> None:
-        """Return when all is reloaded. Raises Refused, which names ``files``, when it is not, and AmiError."""
-        self.wait()
-        if isinstance(self._error, AmiFailed):
-            raise Refused(_unread(", ".join(files))) from self._error
-        if self._error is not None:
-            raise self._error
+        """Return when all is reloaded and confirmed. Raises Refused, which names ``files``, or AmiError."""
+        try:
+            self._reloaded()
+        except AmiFailed as error:
+            raise Refused(_unread(", ".join(files))) from error
+        questions, self._questions = self._questions, []
+        for wanted, question in questions:
+            self._way.confirm(wanted, question)
+
+    def _reloaded(self) -> None:
+        """Wait for the reloads; what found another reload in progress is done again, in the same order."""
+        reloads, self._reloads = self._reloads, []
+        again: list[str] = []
+        for module, reload in zip(self._modules, reloads, strict=True):
+            try:
+                reload.wait(RELOAD_SECONDS)
+            except AmiFailed as error:
+                if IN_PROGRESS not in error.message and not again:
+                    raise
+                again.append(module)
+            else:
+                again += [module] if again else []
+        for module in again:
+            self._way.reload(module)
 
 
 def _not_taken(missing: verify.NotTaken) -> Any:

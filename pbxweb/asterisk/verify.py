@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pbxweb.asterisk.ami import AmiVerbs
 from pbxweb.asterisk.ami_messages import AmiFailed, Event
+from pbxweb.asterisk.ami_verbs import AmiVerbs, Asked
 from pbxweb.asterisk.conf import REVISION, Marker, marker_of
 from pbxweb.asterisk.diff import window
 
 PJSIP = "pjsip.conf"
+ANSWER_SECONDS = 10.0
 # The event that has an object's values in the answer to PJSIPShowEndpoint, and the type of the object.
 DETAILS = {"EndpointDetail": "endpoint", "AorDetail": "aor", "AuthDetail": "auth"}
 
@@ -57,23 +58,37 @@ def expect(file: str, old: str, new: str) -> Expectation:
 
 def runs(link: AmiVerbs, marker: Marker | None) -> bool | None:
     """Does Asterisk run the file that has ``marker``? None where there is nothing to ask for. Raises AmiError."""
-    if marker is None:
-        return None
+    return None if marker is None else _answers_with(link.ask("Getvar", {"Variable": marker.variable}), marker)
+
+
+class Question:
+    """Whether Asterisk runs what is ``wanted``, asked behind what it was sent before. Raises AmiError.
+
+    ``missing`` gives the first thing that it did not take over; None: all is live. Call it once.
+    """
+
+    def __init__(self, link: AmiVerbs, wanted: Expectation) -> None:
+        self._wanted = wanted
+        marker = wanted.marker
+        self._marker = link.ask("Getvar", {"Variable": marker.variable}) if marker else None
+        names = dict.fromkeys(name for kind, name in [*wanted.before, *wanted.after] if kind == "endpoint")
+        self._endpoints = {name: link.ask("PJSIPShowEndpoint", {"Endpoint": name}, is_list=True) for name in names}
+
+    def missing(self) -> NotTaken | None:
+        """Wait for the answers and judge them. Raises AmiError when Asterisk does not answer."""
+        wanted = self._wanted
+        current = not (self._marker and wanted.marker) or _answers_with(self._marker, wanted.marker)
+        taken = {name: _object_taken(asked, name, wanted) for name, asked in self._endpoints.items()}
+        if not current:
+            return NotTaken(wanted.file)
+        return next((NotTaken(wanted.file, name) for name, good in taken.items() if not good), None)
+
+
+def _answers_with(asked: Asked, marker: Marker) -> bool:
     try:
-        return link.getvar(marker.variable) == marker.value
+        return asked.wait(ANSWER_SECONDS)[0].get("Value") == marker.value
     except AmiFailed:
         return False
-
-
-def not_taken(link: AmiVerbs, wanted: Expectation) -> NotTaken | None:
-    """The first thing that Asterisk did not take over; None: all is live. Raises AmiError when it does not answer."""
-    if runs(link, wanted.marker) is False:
-        return NotTaken(wanted.file)
-    names = dict.fromkeys(name for _, name in [*wanted.before, *wanted.after])
-    for name in names:
-        if not _object_taken(link, name, wanted.before, wanted.after):
-            return NotTaken(wanted.file, name)
-    return None
 
 
 def without_marker(text: str) -> str:
@@ -82,21 +97,20 @@ def without_marker(text: str) -> str:
     return body if found else text
 
 
-def _object_taken(link: AmiVerbs, name: str, before: Objects, after: Objects) -> bool:
-    wanted = ("endpoint", name) in after
-    if not wanted and ("endpoint", name) not in before:
-        return True
+def _object_taken(asked: Asked, name: str, wanted: Expectation) -> bool:
+    there = ("endpoint", name) in wanted.after
     try:
-        _, events = link.collect("PJSIPShowEndpoint", {"Endpoint": name})
+        _, events = asked.wait(ANSWER_SECONDS)
     except AmiFailed:
-        return not wanted
-    if not wanted:
+        return not there
+    if not there:
         return False
     found = {DETAILS[event.name]: event for event in events if event.name in DETAILS}
-    for (kind, owner), options in after.items():
-        if owner != name or kind not in DETAILS.values():
+    for kind in DETAILS.values():
+        options = wanted.after.get((kind, name))
+        if options is None:
             continue
-        if kind not in found or _is_old(found[kind], before.get((kind, name), {}), options):
+        if kind not in found or _is_old(found[kind], wanted.before.get((kind, name), {}), options):
             return False
     return True
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import bindparam, inspect, select
 from sqlalchemy.orm import joinedload, undefer
 
 from pbxweb.changes import Change, changing
@@ -117,15 +118,16 @@ def update_many(
     Raises NotFound, Forbidden, Invalid, Conflict; fields are named with their place when there are several.
     """
     _bounded(items)
-    with changing(actor, action) as change:
+    with changing(actor, action, keep=True) as change:
         rows = _find_all([key for key, _given in items], secrets=any(_secret(given) for _key, given in items))
+        before = [(row.id, row.user_id) for row in rows]
         for row in rows:
             demand(actor, "extensions.update", row.user_id)
         change.subject = _subject([row.number for row in rows])
         change_all(change, actor, rows, [given for _key, given in items])
-        ids = [row.id for row in rows]
-    found = {row.id: row for row in load(ids)}
-    return [found[row_id] for row_id in ids]
+    pairs = zip(rows, before, strict=True)
+    load([row_id for row, (row_id, owner) in pairs if inspect(row).expired or row.user_id != owner])
+    return rows
 
 
 def change_all(
@@ -219,18 +221,25 @@ def suggest_number(digits: int | None = None) -> str:
 
 def load(ids: Sequence[str]) -> list[Extension]:
     """The phones of these ids with their owners, as they are stored now, in one query and in no order."""
+    if not ids:
+        return []
     query = select(Extension).where(Extension.id.in_(ids)).options(joinedload(Extension.user))
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
+@cache
+def _by_keys(secrets: bool) -> Any:
+    ids: Any = bindparam("ids", expanding=True)
+    with_number: Any = bindparam("numbers", expanding=True)
+    query = select(Extension).where(Extension.id.in_(ids) | Extension.number.in_(with_number))
+    query = query.options(joinedload(Extension.user))
+    return query.options(undefer(Extension.sip_password)) if secrets else query
+
+
 def _find_all(keys: Sequence[Mapping[str, str]], *, secrets: bool) -> list[Extension]:
-    query = select(Extension).where(
-        Extension.id.in_([key["id"] for key in keys if "id" in key])
-        | Extension.number.in_([key["number"] for key in keys if "id" not in key])
-    )
-    if secrets:
-        query = query.options(undefer(Extension.sip_password))
-    rows = list(db.session.scalars(query))
+    ids = [key["id"] for key in keys if "id" in key]
+    given = {"ids": ids, "numbers": [key["number"] for key in keys if "id" not in key]}
+    rows: list[Extension] = list(db.session.scalars(_by_keys(secrets), given))
     found = {("id", row.id): row for row in rows} | {("number", row.number): row for row in rows}
     wanted = [found.get(("id", key["id"]) if "id" in key else ("number", key["number"])) for key in keys]
     if None in wanted:

@@ -73,14 +73,18 @@ class BaseConf:
         settings: Settings,
         *,
         ami_secret: str,
+        directories: Layout | None = None,
         language: str = "en",
         tone_zone: str = "us",
         local_networks: tuple[str, ...] = (),
     ) -> BaseConf:
-        """The base of this process's settings and the few things that are stored in the database."""
+        """The base of this process's settings and the few things that are stored in the database.
+
+        ``directories`` are those of the settings, where they are known already.
+        """
         tls = type(settings.sip_bind)(settings.sip_bind.host, settings.sip_tls_port)
         return cls(
-            directories=layout(settings),
+            directories=directories or layout(settings),
             sip_address=str(settings.sip_bind),
             tls_address=str(tls),
             rtp_first=settings.rtp.first,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from flask_babel import gettext
@@ -44,9 +44,14 @@ class House:
 NAMES = frozenset(field.name for field in fields(House))
 
 
+@cache
+def _everything() -> Any:
+    return select(SystemSetting.id, SystemSetting.value)
+
+
 def stored(session: Session) -> House:
     """The decisions as they are stored; a default for each that was not made yet."""
-    rows = session.execute(select(SystemSetting.id, SystemSetting.value)).all()
+    rows = session.execute(_everything()).all()
     return House(**{key: json.loads(value) for key, value in rows if key in NAMES})
 
 

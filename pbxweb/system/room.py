@@ -41,6 +41,7 @@ def _read(session: Session) -> BaseConf:
     decisions = stored(session)
     return BaseConf.of(
         current_app.extensions["pbxweb.settings"],
+        directories=current_app.extensions["pbxweb.applier"].layout,
         ami_secret=current_app.extensions["pbxweb.vault"].text(AMI_SECRET),
         language=decisions.language,
         tone_zone=decisions.tone_zone,

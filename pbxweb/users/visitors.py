@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from flask import Flask, current_app, g, request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from pbxweb.security import sessions, tokens
 from pbxweb.security.errors import SignInFailed
@@ -51,13 +52,15 @@ class Visitor:
 PERSON = (User.id, User.email, User.first_name, User.last_name, User.role, User.language, User.timezone)
 
 
-def _active(*conditions: Any) -> Any:
+@cache
+def _query(kind: str) -> Any:
+    found = SignIn.secret_hash == bindparam("secret") if kind == sessions.PAGE else SignIn.id == bindparam("sign_in_id")
     query = (
         select(*PERSON, SignIn.id.label("sign_in"), SignIn.last_seen_at, SignIn.expires_at)
         .join(SignIn, SignIn.user_id == User.id)
-        .where(User.status == Status.ACTIVE, User.deleted_at.is_(None), *conditions)
+        .where(User.status == Status.ACTIVE, User.deleted_at.is_(None), SignIn.kind == kind, found)
     )
-    return db.session.execute(query).first()
+    return query if kind == sessions.PAGE else query.where(User.id == bindparam("user_id"))
 
 
 def _visitor(row: Any, secret: str = "") -> Visitor:
@@ -76,7 +79,7 @@ def _visitor(row: Any, secret: str = "") -> Visitor:
 def by_secret(secret: str) -> Visitor | None:
     """The person whose browser's cookie holds ``secret``; None when that sign-in ended or ran out of time."""
     settings: Settings = current_app.extensions["pbxweb.settings"]
-    row = _active(SignIn.secret_hash == sessions.digest(secret), SignIn.kind == sessions.PAGE)
+    row = db.session.execute(_query(sessions.PAGE), {"secret": sessions.digest(secret)}).first()
     if row is None or not sessions.is_alive(row.last_seen_at, row.expires_at, settings):
         return None
     if not g.get("listening"):  # a page that is only left open does not count as being here
@@ -90,7 +93,8 @@ def by_access_token(token: str) -> Visitor | None:
         claims = tokens.read(token, "access")
     except SignInFailed:
         return None
-    row = _active(SignIn.id == claims.sign_in_id, SignIn.kind == sessions.API, User.id == claims.user_id)
+    who = {"sign_in_id": claims.sign_in_id, "user_id": claims.user_id}
+    row = db.session.execute(_query(sessions.API), who).first()
     return _visitor(row) if row else None
 
 

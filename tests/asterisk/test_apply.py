@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pbxweb.asterisk import revisions
 from pbxweb.asterisk.revisions import Revision
 from pbxweb.changes import changing
 from pbxweb.extensions.models import Extension
@@ -45,7 +46,7 @@ def undo(house: House, number: int | None) -> int | None:
 
 def revision(house: House, number: int | None) -> Revision:
     with house.app.app_context():
-        found = next(r for r in house.applier.history(db.session()) if r.number == number)
+        found = revisions.get(db.session(), number or 0)
         db.session.expunge(found)
         return found
 

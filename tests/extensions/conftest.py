@@ -32,6 +32,7 @@ def house(tmp_path: Path) -> Iterator[Flask]:
     app.extensions["pbxweb.settings"] = settings
     app.extensions["pbxweb.vault"] = Vault(settings.secrets)
     app.extensions["pbxweb.destinations"] = Destinations()
+    app.extensions["pbxweb.api.events"] = {}
     Babel(app)
     database.init_app(app, settings)
     assert room.init_app
