@@ -17,6 +17,8 @@ from pbxweb.asterisk.conf import REVISION, Marker, marker_of
 from pbxweb.asterisk.diff import window
 
 PJSIP = "pjsip.conf"
+# The lines below the heading of the revision.
+MARKER = re.compile(r"\A(?:type = aor\nvoicemail_extension = [0-9a-f]{16}|exten => [0-9a-f]{16},1,NoOp\(\))\n")
 ANSWER_SECONDS = 10.0
 # The event that has an object's values in the answer to PJSIPShowEndpoint, and the type of the object.
 DETAILS = {"EndpointDetail": "endpoint", "AorDetail": "aor", "AuthDetail": "auth"}
@@ -92,9 +94,12 @@ def _answers_with(asked: Asked, marker: Marker) -> bool:
 
 
 def without_marker(text: str) -> str:
-    """``text`` without the revision that ``conf.with_marker`` puts at its end: what people mean by the file."""
-    body, found, _ = text.rpartition(f"\n[{REVISION}]\n")
-    return body if found else text
+    """``text`` without the revision that ``conf.with_marker`` puts at its end: what people mean by the file.
+
+    What somebody wrote behind the revision stays.
+    """
+    body, found, rest = text.rpartition(f"\n[{REVISION}]\n")
+    return body + MARKER.sub("", rest) if found else text
 
 
 def _object_taken(asked: Asked, name: str, wanted: Expectation) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,3 +105,14 @@ def test_the_revision_at_the_end_is_not_part_of_what_people_see() -> None:
 
     assert without_marker(with_marker("pjsip.conf", "[1]\ntype = aor\n")) == "[1]\ntype = aor\n"
     assert without_marker("[1]\n") == "[1]\n"
+
+
+@pytest.mark.parametrize("file", ["pjsip.conf", "extensions.conf", "rtp.conf"])
+@pytest.mark.parametrize("added", ["[300]\ntype = aor\n", "; a remark\n", "max_contacts = 9", "\n"])
+def test_what_somebody_appends_to_a_file_is_seen(file: str, added: str) -> None:
+    from pbxweb.asterisk.conf import with_marker
+
+    written = with_marker(file, "[1]\ntype = aor\n")
+    shown = unified(file, without_marker(written + added), without_marker(written))
+    removed = [line[1:] for line in shown.splitlines()[2:] if line.startswith("-")]
+    assert removed == added.splitlines()
