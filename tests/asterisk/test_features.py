@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.asterisk.pbx import Pbx, until
-from tests.asterisk.phones import Phones
+from tests.asterisk.phones import Phone, Phones
 
 
 def test_echo_brings_back_ones_own_voice(pbx: Pbx, phones: Phones) -> None:
@@ -179,3 +179,39 @@ def test_a_ringing_phone_is_picked_up_by_its_number(pbx: Pbx, phones: Phones) ->
 
 def test_picking_up_where_nothing_rings_ends_at_once(pbx: Pbx, phones: Phones) -> None:
     phones.add("200").dial("**201").closed(8)
+
+
+def _three_ring(phones: Phones) -> tuple[Phone, Phone, Phone, Phone, Phone]:
+    """200 calls 201, which has two devices, and then 203 calls 202."""
+    anna, desk, mobile, carl, dora = (phones.add(number) for number in ("200", "201", "201", "202", "203"))
+    anna.dial("201")
+    desk.wait("CALL_INCOMING")
+    mobile.wait("CALL_INCOMING")
+    dora.dial("202")
+    carl.wait("CALL_INCOMING")
+    return anna, desk, mobile, carl, dora
+
+
+def test_while_several_phones_ring_the_number_says_which_call_is_picked_up(pbx: Pbx, phones: Phones) -> None:
+    anna, desk, mobile, carl, dora = _three_ring(phones)
+    other = phones.add("214").dial("**202").talking()
+    dora.talking()
+    carl.closed()
+    assert dora.hears(other.hertz)
+    assert not any(phone.saw("CALL_CLOSED") for phone in (anna, desk, mobile))
+    mobile.answer()
+    anna.talking()
+    desk.closed()
+    assert anna.hears(mobile.hertz)
+
+
+def test_while_several_phones_ring_each_pickup_of_the_group_takes_one_call(pbx: Pbx, phones: Phones) -> None:
+    anna, desk, mobile, carl, dora = _three_ring(phones)
+    first, second = phones.add("204").dial("*8").talking(), phones.add("205").dial("*8").talking()
+    for phone in (anna, dora):
+        phone.talking()
+    for phone in (desk, mobile, carl):
+        phone.closed()
+    taker = first if anna.hears(first.hertz, timeout=3) else second
+    assert anna.hears(taker.hertz)
+    assert dora.hears((second if taker is first else first).hertz)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
+
+from pbxweb.asterisk.sounds import CHORDS
 from tests.asterisk.pbx import Pbx, rows, until
 from tests.asterisk.phones import Phone, Phones
 from tests.asterisk.sipuser import SipUser
+from tests.asterisk.sound import share
 
 
 def _talk(phones: Phones) -> tuple[Phone, Phone, Phone]:
@@ -106,3 +110,54 @@ def test_a_call_is_parked_by_code_and_the_place_is_said(pbx: Pbx, phones: Phones
 
 def test_an_empty_parking_place_says_so(pbx: Pbx, phones: Phones) -> None:
     phones.add("200").dial("705").closed(20)
+
+
+@pytest.fixture
+def soon(pbx: Pbx) -> Iterator[None]:
+    """A parked call comes back after three seconds, not after two minutes."""
+    path = pbx.settings.asterisk_etc / "res_parking.conf"
+    written = path.read_text()
+    assert "parkingtime = 120\n" in written
+    path.write_text(written.replace("parkingtime = 120\n", "parkingtime = 3\n"))
+    pbx.ami.reload("res_parking.so")
+    yield
+    path.write_text(written)
+    pbx.ami.reload("res_parking.so")
+
+
+def test_who_is_parked_hears_music(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, _ = _talk(phones)
+    assert anna.hears(bert.hertz)
+    bert.transfer("700")
+    until(lambda: pbx.seen("ParkedCall", ParkingSpace="701"))
+    bert.closed()
+    samples, rate = anna.heard(1.5)
+    notes = {note for chord in CHORDS for note in chord}
+    assert max(share(samples, rate, note, width=12) for note in notes) > 0.15
+    assert share(samples, rate, bert.hertz) < 0.05
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_call_that_nobody_fetches_rings_every_device_of_who_parked_it(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, _ = _talk(phones)
+    mobile = phones.add("201")
+    bert.transfer("700")
+    until(lambda: pbx.seen("ParkedCall", ParkingSpace="701"))
+    bert.closed()
+    bert.forget()
+    for device in (bert, mobile):
+        assert device.wait("CALL_INCOMING", 10)["peerdisplayname"] == "Phone 200"
+    mobile.answer().talking()
+    bert.closed()
+    _joined(anna, mobile)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_call_that_nobody_fetches_is_told_when_who_parked_it_has_gone(pbx: Pbx, phones: Phones) -> None:
+    anna, bert, _ = _talk(phones)
+    bert.transfer("700")
+    bert.closed()
+    bert.close()
+    until(lambda: not pbx.ami.getvar("PJSIP_DIAL_CONTACTS(201)"), what="the phone to be gone")
+    anna.closed(25)
+    assert not pbx.channels()
