@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from pbxweb.asterisk.ami_messages import EMPTY, AmiFailed, AmiRefused, Event, HeaderValue, Response
+
+# What Asterisk gives a meaning in the value of a Variable header, where a backslash takes it away.
+SPECIAL, ESCAPED = re.compile(r'([\\",()\[\]])'), r"\\\1"
 
 
 class Asked(Protocol):
@@ -122,7 +126,8 @@ class AmiVerbs(ABC):
         """Ring ``channel`` and, when it answers, run ``context``/``exten`` or an application.
 
         Out: the ActionID that the OriginateResponse event will carry. Returns as soon as Asterisk has begun.
-        A comma or an ``=`` in a variable's name is refused; values may hold anything but line breaks.
+        A comma or an ``=`` in a variable's name is refused; values may hold anything but line breaks: Asterisk would
+        take a comma for the next variable, so it is told not to.
         """
         headers: dict[str, HeaderValue] = {
             "Channel": channel,
@@ -140,5 +145,5 @@ class AmiVerbs(ABC):
         if variables:
             if any(set(name) & set(",=") for name in variables):
                 raise AmiRefused("Variable: a name cannot hold a comma or an equals sign")
-            headers["Variable"] = [f"{name}={value}" for name, value in variables.items()]
+            headers["Variable"] = [f"{name}={SPECIAL.sub(ESCAPED, value)}" for name, value in variables.items()]
         return self.send("Originate", headers).action_id
