@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pbxweb.runtime import Runtime
     from pbxweb.system.conf import BaseConf
 
-AMI_SECRET = "ami"  # noqa: S105 - the name under which the vault keeps it
-
 
 def _views() -> Sequence[Blueprint]:
     from pbxweb.system import setup_views, views
@@ -35,6 +33,7 @@ def _api() -> Sequence[Any]:
 def _read(session: Session) -> BaseConf:
     from flask import current_app
 
+    from pbxweb.asterisk.account import AMI_SECRET
     from pbxweb.system.conf import BaseConf
     from pbxweb.system.house import stored
 
