@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import websocket
 
+from pbxweb.settings import CHECKOUT
 from tests.asterisk.clicks import originate, sign_in
 from tests.asterisk.pbx import until
 from tests.asterisk.phones import Phones
-from tests.served import Served
+from tests.served import EMAIL, PASSWORD, Served
 
 
 class Ear:
@@ -97,3 +101,22 @@ def test_do_not_disturb_dialled_at_a_phone_is_told(served: Served, handsets: Pho
         anna.dial(code).closed()
         ear.wait("PRESENCE_UPDATED", number=anna.number, dndEnabled=on)
         anna.forget()
+
+
+def test_the_handbooks_example_works(served: Served, tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs" / "handbook" / "api.md").read_text()
+    text = page.partition("```python\n")[2].partition("```")[0]
+    for placeholder, real in (
+        ('"http://127.0.0.1:8090/api/v1"', f'"{served.url}/api/v1"'), ("you@example.com", EMAIL), ("…", PASSWORD),
+    ):  # fmt: skip
+        assert placeholder in text
+        text = text.replace(placeholder, real)
+    program = tmp_path / "example.py"
+    program.write_text(text)
+    with subprocess.Popen([sys.executable, "-u", program], stdout=subprocess.PIPE, text=True) as example:
+        assert example.stdout
+        try:
+            said = [example.stdout.readline().split()[0] for _ in range(2)]
+        finally:
+            example.kill()
+    assert said == ["READY", "SUBSCRIBED"]

@@ -93,8 +93,9 @@ def test_a_ringing_call_can_be_hung_up(served: Served, handsets: Phones) -> None
     anna, bert = sign_in(served, handsets, 0), sign_in(served, handsets, 1)
     anna.dial(bert.number)
     bert.wait("CALL_INCOMING")
-    (one,) = until(lambda: calls(served), what="the call in the live list")
-    assert one["state"] == "ringing"
+    (one,) = until(
+        lambda: [one for one in calls(served) if one["state"] == "ringing"], what="the ringing call in the live list"
+    )
     assert served.api("PUT", f"/calls/{one['id']}/hangup").status == 204
     anna.closed()
     assert ended(served, str(one["id"]))["disposition"] == "missed"
@@ -105,6 +106,18 @@ def test_a_phone_that_is_not_there_cannot_be_clicked(served: Served) -> None:
     answer = served.api("POST", "/calls/originate", {"from": number, "to": "*43"})
     assert answer.status == 409
     assert answer.body["errors"][0]["field"] == "from"
+
+
+def test_somebody_elses_phone_that_is_not_to_be_disturbed_cannot_be_clicked(served: Served, handsets: Phones) -> None:
+    anna = sign_in(served, handsets, 0)
+    one = f"/extensions/{served.made[0]['id']}"  # type: ignore[attr-defined]
+    until(lambda: served.api("GET", f"{one}/registrations").body["data"], what="the phone to be signed in")
+    assert served.api("PATCH", one, {"dndEnabled": True}).status == 200
+    answer = served.api("POST", "/calls/originate", {"from": anna.number, "to": "*43"})
+    assert served.api("PATCH", one, {"dndEnabled": False}).status == 200
+    assert answer.status == 409
+    assert "do not disturb" in answer.body["errors"][0]["message"]
+    assert not anna.saw("CALL_INCOMING")
 
 
 def test_an_ended_call_is_in_the_history_within_two_seconds(served: Served, handsets: Phones) -> None:
