@@ -111,7 +111,7 @@ def _tell(link: AmiVerbs, number: str, values: Mapping[str, str]) -> None:
         feature = FEATURES[name]
         if value:
             link.dbput(feature.family, number, value)
-        else:
+        elif link.dbget(feature.family, number) is not None:  # Asterisk warns of a key that is not there
             link.dbdel(feature.family, number)
         if feature.device:
             link.setvar(f"DEVICE_STATE({feature.device}{number})", feature.lit if value else feature.unlit)
