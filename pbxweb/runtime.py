@@ -144,9 +144,3 @@ class Runtime:
                     log.warning("Asterisk has ended and is started again")
             lasting = time.monotonic() - began > SHORT_LIFE
             pause = 0.0 if lasting else min(max(FIRST_PAUSE, pause * 2), LONGEST_PAUSE)
-
-
-def runtime_of(app: Flask) -> Runtime:
-    """The runtime of ``app``. Raises KeyError where it was not made."""
-    runtime: Runtime = app.extensions[EXTENSION]
-    return runtime

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient, FlaskCliRunner
+from flask.testing import FlaskClient
 from flask_babel import Babel
 from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import event
@@ -76,12 +76,6 @@ def app(settings: Settings) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """A browser that nobody has signed in with."""
     return app.test_client()
-
-
-@pytest.fixture
-def runner(app: Flask) -> FlaskCliRunner:
-    """Runs commands of the application."""
-    return app.test_cli_runner()
 
 
 @dataclass(frozen=True)

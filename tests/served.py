@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -133,6 +132,15 @@ class Served:
         """This instance's Asterisk."""
         return PrivateEngine(self.settings)
 
+    def complaints(self) -> list[str]:
+        """The warnings and errors in Asterisk's log that the handbook does not explain."""
+        handbook = (CHECKOUT / "docs" / "handbook" / "running.md").read_text(encoding="utf-8")
+        explained = [re.compile(words) for words in re.findall(r"^\| `/(.+?)/` \|", handbook, re.MULTILINE)]
+        log = self.settings.asterisk / "log" / "messages.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        bad = [line for line in lines if re.search(r"\] (WARNING|ERROR)\[", line)]
+        return [line for line in bad if not any(words.search(line) for words in explained)]
+
     def close(self) -> None:
         """End all that may still live."""
         if self._process is not None and self._process.poll() is None:
@@ -211,8 +219,3 @@ def _answer(status: int, data: bytes, headers: dict[str, str]) -> Answer:
     except ValueError:
         body = data.decode(errors="replace")
     return Answer(status, body, headers)
-
-
-def wait_seconds(seconds: float) -> None:
-    """Let a call last."""
-    time.sleep(seconds)

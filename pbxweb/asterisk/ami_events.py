@@ -17,8 +17,3 @@ OTHER = ("ContactStatus", "FullyBooted", "Shutdown", "UserEvent", "OriginateResp
 EVENT_NAMES: tuple[str, ...] = CALL + OTHER
 
 READ_CLASSES = "system,call,user"
-
-
-def eventfilter_lines() -> str:
-    """The ``eventfilter(…)`` lines of pbxweb's account in ``manager.conf``, one an event name."""
-    return "".join(f"eventfilter(action(include),name({name})) =\n" for name in EVENT_NAMES)

@@ -6,7 +6,7 @@ phone is read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -189,18 +189,3 @@ def _sound_exists(name: str, sounds: Path) -> bool:
 
     languages = [folder for folder in sounds.iterdir() if len(folder.name) == 2] if sounds.is_dir() else []
     return there(sounds) or (bool(languages) and all(there(folder) for folder in languages))
-
-
-def raise_for(problems: Iterable[Problem]) -> None:
-    """Nothing when there are none, else CheckError with all of them in its text."""
-    found = list(problems)
-    if found:
-        raise CheckError(found)
-
-
-class CheckError(ValueError):
-    """The rendered files do not fit together; ``problems`` says where."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(str(problem) for problem in problems[:5]))
-        self.problems = tuple(problems)

@@ -10,7 +10,6 @@ from pbxweb.calls.statistics import Day
 
 HEIGHT = 160
 STEP = 24
-WIDTH = 16
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,6 @@ class Figures:
         """How long an answered call lasted on average."""
         return round(self.talk_seconds / self.answered) if self.answered else 0
 
-    @property
-    def answered_percent(self) -> int:
-        """How many of a hundred calls were answered; 0 where there were none."""
-        return round(100 * self.answered / self.total) if self.total else 0
-
 
 @dataclass(frozen=True)
 class Day:

@@ -70,10 +70,6 @@ class Feed:
         """What is going on now: an immutable value, free of charge, from any thread."""
         return self._state
 
-    def set_rules(self, rules: Rules) -> None:
-        """Use other rules from the next event on (a line was added)."""
-        self._rules = rules
-
     def refresh_contacts(self) -> State:
         """Ask Asterisk for the devices' details now and return the state with them. Raises AmiError."""
         self._enrich(contacts(self._link))

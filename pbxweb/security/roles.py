@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 
 class Role(StrEnum):
@@ -58,8 +57,6 @@ PERMISSIONS: dict[str, dict[Role, Scope]] = {
     "system.revisions": {A: ALL},
     "system.audit": {A: ALL},
 }
-
-Access = Literal["public"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 
 from pbxweb.calls import history, tallies
 from pbxweb.calls.live import LiveCall, live_calls
@@ -89,8 +89,3 @@ def of(actor: Actor) -> Overview:
 
 def _active() -> Select[str]:
     return select(Extension.number).where(Extension.status == Status.ACTIVE)
-
-
-def phones_made() -> int:
-    """How many phones there are."""
-    return db.session.scalar(select(func.count(Extension.id))) or 0

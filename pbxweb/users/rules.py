@@ -13,7 +13,6 @@ from pbxweb.security.errors import Invalid
 from pbxweb.security.roles import Role
 from pbxweb.users.models import LANGUAGE, Status, is_email, normal_email
 
-LENGTHS = {"first_name": 100, "last_name": 100}
 API_NAMES = {"first_name": "firstName", "last_name": "lastName"}
 
 

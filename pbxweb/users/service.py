@@ -185,11 +185,6 @@ def list_users(
     return Found(list(found), total)
 
 
-def has_admin() -> bool:
-    """Is there an administrator who can sign in? (The first run is over then.)"""
-    return _admins() > 0
-
-
 def keep_language(actor: Actor, language: str) -> None:
     """Remember the language that ``actor`` has chosen on a page. In: ``de`` or ``en``."""
     if actor.user_id is None:

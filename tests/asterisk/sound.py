@@ -34,14 +34,6 @@ def read_growing(path: Path) -> tuple[np.ndarray, int]:
     return np.frombuffer(body, "<i2").astype(float)[::channels], rate
 
 
-def loudest(samples: np.ndarray, rate: int) -> float:
-    """The strongest frequency in Hz; 0 for silence."""
-    if len(samples) < rate // 5 or np.abs(samples).max() < 300:
-        return 0.0
-    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(np.argmax(spectrum) * rate / len(samples))
-
-
 def share(samples: np.ndarray, rate: int, hertz: float, width: float = 25.0) -> float:
     """How much of the sound's energy lies within ``width`` Hz of ``hertz``: 0 to 1."""
     if len(samples) < rate // 5 or np.abs(samples).max() < 300:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pbxweb.asterisk.check import CheckError, check, raise_for
+from pbxweb.asterisk.check import check
 from pbxweb.extensions.conf import pieces, pieces_of
 from pbxweb.room import Piece
 from pbxweb.settings import Settings
@@ -131,9 +131,3 @@ def test_an_empty_or_missing_file_is_refused(file: str, sounds: Path) -> None:
     without = [piece for piece in _all("200") if piece.file != file]
     for found in (without, [*without, Piece(file, "; nothing\n")]):
         assert any(message.startswith(f"{file}: the file would be empty") for message in _messages(found, sounds))
-
-
-def test_problems_are_raised_together() -> None:
-    raise_for([])
-    with pytest.raises(CheckError):
-        raise_for(check([], Path("/nonexistent")))

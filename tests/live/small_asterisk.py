@@ -117,7 +117,8 @@ class SmallAsterisk:
         return (
             f"[general]\nenabled=yes\nbindaddr=127.0.0.1\nport={self.ami_port}\ntimestampevents=yes\n"
             f"[all]\n{user}{everything}"
-            f"[pbxweb]\n{user}read = {ami_events.READ_CLASSES}\nwrite = {WRITE}\n" + ami_events.eventfilter_lines()
+            f"[pbxweb]\n{user}read = {ami_events.READ_CLASSES}\nwrite = {WRITE}\n"
+            + "".join(f"eventfilter(action(include),name({name})) =\n" for name in ami_events.EVENT_NAMES)
         )
 
     def _pjsip(self) -> str:
