@@ -37,7 +37,15 @@ INSERT INTO calls (seq, id, linkedid, kind, started, answered, ended, caller_num
   called_name, answered_by, ring_seconds, talk_seconds, cut, story)
 SELECT seq, printf('00000000-0000-4000-8000-%012d', seq), CAST(seq AS TEXT), direction * 4 + disposition, started,
   CASE disposition WHEN 0 THEN started END, started + talk * 1000000, CASE direction WHEN 1 THEN far ELSE one END,
-  'Anna Schmidt', CASE direction WHEN 2 THEN far ELSE two END, 'Bert Meier', '', 4, talk, 0, '{}' FROM told
+  'Anna Schmidt', CASE direction WHEN 2 THEN far ELSE two END, 'Bert Meier', '', 4, talk, 0,
+  json_object('legs', json_array(
+    json_object('number', CAST(one AS TEXT), 'name', 'Anna Schmidt', 'phone', json('true'), 'role', 'calling',
+      'dialled', CAST(two AS TEXT), 'outcome', 'answered', 'started', started, 'answered', started,
+      'ended', started + talk * 1000000, 'cause', 16),
+    json_object('number', CAST(two AS TEXT), 'name', 'Bert Meier', 'phone', json('true'), 'role', 'called',
+      'dialled', '', 'outcome', CASE disposition WHEN 0 THEN 'answered' ELSE 'missed' END, 'started', started,
+      'answered', CASE disposition WHEN 0 THEN started END, 'ended', started + talk * 1000000, 'cause', 16)),
+    'steps', json_array()) FROM told
 """
 PARTIES = """
 INSERT INTO call_parties (number, started, seq, kind, talk_seconds)

@@ -1,4 +1,4 @@
-"""How a measurement is shown."""
+"""How a measurement is shown, and how it is held to its bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
     """Print a title (what, and its bar) and its rows."""
     print(f"\n{title}")
     for name, value in rows:
-        print(f"  {name:<56} {value:>16}")
+        print(f"  {name:<60} {value:>18}", flush=True)
 
 
 def milliseconds(seconds: float) -> str:
@@ -19,14 +19,16 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 
+def timed(action: Callable[[], object]) -> float:
+    """The seconds that ``action`` takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
 def median_seconds(action: Callable[[], object], times: int = 15) -> float:
     """The median of how long ``action`` takes."""
-    taken = []
-    for _ in range(times):
-        began = time.perf_counter()
-        action()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+    return statistics.median(timed(action) for _ in range(times))
 
 
 def percentile(values: Sequence[float], share: float) -> float:
