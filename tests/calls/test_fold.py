@@ -79,6 +79,14 @@ def test_of_two_phones_that_rang_the_other_one_says_answered_elsewhere() -> None
     }
 
 
+def test_of_two_devices_that_a_click_rang_the_one_that_answered_is_the_caller() -> None:
+    assert [(leg.number, leg.role, leg.outcome) for leg in one("clicked").legs] == [
+        ("101", "called", "elsewhere"),
+        ("101", "calling", "answered"),
+        ("102", "called", "answered"),
+    ]
+
+
 def test_a_parked_call_that_was_fetched_is_one_call() -> None:
     assert [(step.what, step.by, step.to) for step in one("parked").steps] == [
         ("parked", "102", "101"),
