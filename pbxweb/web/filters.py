@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup
@@ -33,6 +34,20 @@ def _german() -> bool:
 
     locale = get_locale()
     return bool(locale and locale.language == "de")
+
+
+def timeformat(value: datetime, style: str = "medium") -> str:
+    """A moment's clock in the reader's zone and language; lists have hundreds, and most of them again and again."""
+    from flask_babel import get_locale, to_user_timezone
+
+    return _time(to_user_timezone(value).time().replace(microsecond=0), style, str(get_locale() or "en"))
+
+
+@lru_cache(maxsize=4096)
+def _time(local: time, style: str, locale: str) -> str:
+    from babel.dates import format_time
+
+    return str(format_time(local, style, locale=locale))
 
 
 def duration(seconds: float | timedelta | None) -> str:
@@ -85,5 +100,11 @@ def moment(text: str) -> datetime | None:
 def init_app(app: Any) -> None:
     """Make the filters known to every template of ``app``."""
     app.jinja_env.filters.update(
-        clock=clock, duration=duration, ticking=ticking, bytes=filesize, span=span, moment=moment
+        clock=clock,
+        timeformat=timeformat,
+        duration=duration,
+        ticking=ticking,
+        bytes=filesize,
+        span=span,
+        moment=moment,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from flask import g, has_request_context, request
-from flask_babel import Babel
+from flask_babel import Babel, get_translations
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -47,8 +47,22 @@ def device_zone() -> str:
     return "UTC"
 
 
+def _catalogue() -> Any:
+    """This request's words, found once: templates ask for hundreds of them."""
+    if not g:
+        return get_translations()
+    if "catalogue" not in g:
+        g.catalogue = get_translations()
+    return g.catalogue
+
+
 def init_app(app: Flask) -> None:
     """Install Flask-Babel with the project's catalogues (``translations/``)."""
     app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", str(app.extensions["pbxweb.root"] / "translations"))
     Babel(app, locale_selector=language, timezone_selector=timezone)
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda text: _catalogue().ugettext(text),
+        ngettext=lambda one, many, number: _catalogue().ungettext(one, many, number),
+        newstyle=True,
+    )
     app.jinja_env.globals.update(languages=LANGUAGES, current_language=language)
