@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# The first Debian release whose own archive has Asterisk; older ones take it from there.
+# The first Debian release whose own archive has Asterisk; older ones, and Ubuntu, take it from there: Ubuntu's own is
+# too old. The fetched tree brings its own C library, so it does not matter which distribution it runs on.
 DEBIAN_WITH_ASTERISK = (14, "forky")
-KEYRINGS = {
-    "debian": "/usr/share/keyrings/debian-archive-keyring.gpg",
-    "ubuntu": "/usr/share/keyrings/ubuntu-archive-keyring.gpg",
-}
+DEBIAN_MIRROR = "http://deb.debian.org/debian"
+DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+UBUNTU_KEYRING = Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg")
+KEYRING_PACKAGE = "debian-archive-keyring"
 
 
 class SourcesError(RuntimeError):
@@ -96,30 +97,53 @@ def os_release(path: Path = Path("/etc/os-release")) -> dict[str, str]:
 
 
 def asterisk_source(sources: list[Source], release: dict[str, str], mirror: str = "") -> Source:
-    """The one source to fetch Asterisk from: this machine's mirror, with a suite that may have a new enough Asterisk.
+    """The one source to fetch Asterisk from: Debian's archive, with the suite that has a new enough Asterisk.
 
-    ``mirror`` (``PBXWEB_APT_MIRROR``) takes the place of the mirror's address. Raises SourcesError.
+    ``mirror`` (``PBXWEB_APT_MIRROR``) takes the place of the archive's address. ``signed_by`` is empty where this
+    machine does not have Debian's keys: see ``keyring_source``. Raises SourcesError.
     """
-    kin = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
-    if not kin & {"debian", "ubuntu"}:
-        name = release.get("PRETTY_NAME", "this system")
-        raise SourcesError(f"{name} is neither Debian nor Ubuntu: install Asterisk 22.9 or newer with its own packages")
-    family = "ubuntu" if "ubuntu" in kin else "debian"
-    codename = release.get("UBUNTU_CODENAME") or release.get("DEBIAN_CODENAME") or release.get("VERSION_CODENAME", "")
-    own = sorted(filter(lambda source: _serves(source, codename), sources), key=_foreign)
+    if _family(release) == "ubuntu":
+        keyring = str(DEBIAN_KEYRING) if DEBIAN_KEYRING.exists() else ""
+        return Source(mirror or DEBIAN_MIRROR, (DEBIAN_WITH_ASTERISK[1],), ("main",), keyring)
+    codename = release.get("DEBIAN_CODENAME") or release.get("VERSION_CODENAME", "")
+    own = _own(sources, codename)
     if not own and not mirror:
-        name = codename or family
+        name = codename or "debian"
         raise SourcesError(f"/etc/apt names no package source of {name}. Name a mirror: PBXWEB_APT_MIRROR=<address>")
-    keyring = KEYRINGS[family] if Path(KEYRINGS[family]).exists() else ""
+    keyring = str(DEBIAN_KEYRING) if DEBIAN_KEYRING.exists() else ""
     signed_by = next((s.signed_by for s in own if s.signed_by), "") or keyring
-    uri = mirror or own[0].uri
-    if family == "ubuntu":
-        return Source(uri, (codename, f"{codename}-updates"), ("main", "universe"), signed_by)
     number = release.get("VERSION_ID", "")
     oldest, suite = DEBIAN_WITH_ASTERISK
     if number.isdecimal() and int(number) >= oldest:
         suite = codename or suite
-    return Source(uri, (suite,), ("main",), signed_by)
+    return Source(mirror or own[0].uri, (suite,), ("main",), signed_by)
+
+
+def keyring_source(sources: list[Source], release: dict[str, str]) -> Source:
+    """Where a machine without Debian's keys gets them: its own archive, which signs them. Raises SourcesError."""
+    codename = release.get("UBUNTU_CODENAME") or release.get("VERSION_CODENAME", "")
+    own = _own(sources, codename)
+    if not own:
+        raise SourcesError(
+            f"/etc/apt names no package source of {codename or 'ubuntu'}. Run: sudo apt-get install {KEYRING_PACKAGE}"
+        )
+    signed_by = next((s.signed_by for s in own if s.signed_by), "")
+    if not signed_by and UBUNTU_KEYRING.exists():
+        signed_by = str(UBUNTU_KEYRING)
+    return Source(own[0].uri, (codename or own[0].suites[0],), ("main", "universe"), signed_by)
+
+
+def _family(release: dict[str, str]) -> str:
+    kin = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
+    if not kin & {"debian", "ubuntu"}:
+        name = release.get("PRETTY_NAME", "this system")
+        raise SourcesError(f"{name} is neither Debian nor Ubuntu: install Asterisk 22.9 or newer with its own packages")
+    return "ubuntu" if "ubuntu" in kin else "debian"
+
+
+def _own(sources: list[Source], codename: str) -> list[Source]:
+    """The distribution's own archives, the likeliest first."""
+    return sorted(filter(lambda source: _serves(source, codename), sources), key=_foreign)
 
 
 def _serves(source: Source, codename: str) -> bool:

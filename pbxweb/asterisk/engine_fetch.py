@@ -11,10 +11,19 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pbxweb.asterisk.apt_sources import SourcesError, asterisk_source, os_release, read_sources
+from pbxweb.asterisk.apt_sources import (
+    KEYRING_PACKAGE,
+    Source,
+    SourcesError,
+    asterisk_source,
+    keyring_source,
+    os_release,
+    read_sources,
+)
 from pbxweb.asterisk.engine import OLDEST_USABLE, EngineError, usable, version_of
 from pbxweb.asterisk.layout import private_tree, system_tree
 
@@ -73,6 +82,9 @@ def _fetch(settings: Settings, folder: Path, say: Say) -> str:
         )
     try:
         source = asterisk_source(read_sources(), os_release(), settings.apt_mirror)
+        if not source.signed_by:
+            keys = keyring_source(read_sources(), os_release())
+            source = replace(source, signed_by=str(fetch_keyring(folder / ".keys", keys, say)))
     except SourcesError as error:
         raise EngineError(str(error)) from error
     apt = Apt(folder / ".apt")
@@ -98,9 +110,25 @@ def _fetch(settings: Settings, folder: Path, say: Say) -> str:
     (new / "tree" / "packages.json").write_text(json.dumps(packages, indent=1) + "\n", encoding="utf-8")
     _swap(new / "tree", folder / "tree")
     shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(apt.home, ignore_errors=True)
+    for done in (apt.home, folder / ".keys"):
+        shutil.rmtree(done, ignore_errors=True)
     say(f"Asterisk {version} is ready.")
     return version
+
+
+def fetch_keyring(home: Path, source: Source, say: Say) -> Path:
+    """The keys that Debian signs its archive with, from the package that ``source`` has of them. Raises EngineError."""
+    say("Fetching the keys of Debian's archive …")
+    apt = Apt(home)
+    apt.prepare(source.deb822())
+    apt.run("update", "-qq")
+    apt.run("install", "-y", "-qq", "--download-only", KEYRING_PACKAGE)
+    for archive in apt.archives.glob(f"{KEYRING_PACKAGE}_*.deb"):
+        _extract(archive, home / "tree")
+    keyring = home / "tree" / "usr/share/keyrings" / f"{KEYRING_PACKAGE}.gpg"
+    if not keyring.exists():
+        raise EngineError(f"{source.suites[0]} has no keys of Debian. Run: sudo apt-get install {KEYRING_PACKAGE}")
+    return keyring
 
 
 class Apt:
@@ -194,12 +222,16 @@ def _unpack(archives: Path, tree: Path) -> list[str]:
     for archive in sorted(archives.glob("*.deb")):
         if UNUSED_PACKAGES.match(archive.name):
             continue
-        done = subprocess.run(["dpkg-deb", "-x", str(archive), str(tree)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            archive.unlink()  # a damaged download is fetched again next time
-            raise EngineError(f"{archive.name} cannot be unpacked: {done.stderr.strip()}. Run it again")
+        _extract(archive, tree)
         names.append(archive.name.removesuffix(".deb"))
     return names
+
+
+def _extract(archive: Path, tree: Path) -> None:
+    done = subprocess.run(["dpkg-deb", "-x", str(archive), str(tree)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        archive.unlink()  # a damaged download is fetched again next time
+        raise EngineError(f"{archive.name} cannot be unpacked: {done.stderr.strip()}. Run it again")
 
 
 def _prune(tree: Path) -> None:

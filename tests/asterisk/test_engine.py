@@ -15,20 +15,30 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pbxweb.asterisk import control, process
+from pbxweb.asterisk import apt_sources, control, process
 from pbxweb.asterisk import layout as layout_module
-from pbxweb.asterisk.apt_sources import Source, SourcesError, asterisk_source, one_line, os_release, paragraphs
+from pbxweb.asterisk.apt_sources import (
+    Source,
+    SourcesError,
+    asterisk_source,
+    keyring_source,
+    one_line,
+    os_release,
+    paragraphs,
+)
 from pbxweb.asterisk.engine import EngineError, PrivateEngine, engine_for, short, usable
 from pbxweb.asterisk.engine_fetch import install
 from pbxweb.asterisk.layout import Tree, layout, private_tree
-from pbxweb.settings import CHECKOUT, Settings
+from pbxweb.settings import CHECKOUT, Address, Settings
+from tests.asterisk.pbx import HOST, free_ports
 
 DIRECTORIES = ("etc", "varlib", "log", "spool", "data", "keys", "run", "modules")
 
 
 def small(settings: Settings) -> PrivateEngine:
     """An engine whose configuration is the least that Asterisk starts with."""
-    engine = PrivateEngine(settings)
+    sip, tls, ami = free_ports(count=3)
+    engine = PrivateEngine(replace(settings, sip_bind=Address(HOST, sip), sip_tls_port=tls, ami_port=ami))
     paths = engine.layout
     paths.etc.mkdir(parents=True)
     names = {"varlib": "astvarlibdir", "modules": "astmoddir"}
@@ -96,13 +106,13 @@ def test_many_at_once_start_only_one(engine: PrivateEngine) -> None:
 
 def test_it_outlives_a_killed_parent_and_is_taken_over(engine: PrivateEngine) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from pbxweb.settings import Settings; "
-        "from pbxweb.asterisk.engine import PrivateEngine; "
-        "settings = Settings(home=Path(sys.argv[1]), engine_dir=Path(sys.argv[2])); "
-        "print(PrivateEngine(settings).ensure_running(), flush=True); time.sleep(60)"
+        "import os, time; from pbxweb.settings import load; from pbxweb.asterisk.engine import PrivateEngine; "
+        "print(PrivateEngine(load(os.environ)).ensure_running(), flush=True); time.sleep(60)"
     )
-    words = [sys.executable, "-c", program, str(engine.settings.home), str(engine.settings.engine_dir)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) as parent:
+    words = [sys.executable, "-c", program]
+    names = ("home", "engine_dir", "sip_bind", "sip_tls_port", "ami_port")
+    given = {f"PBXWEB_{name.upper()}": str(getattr(engine.settings, name)) for name in names}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT, env=os.environ | given) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
@@ -331,10 +341,15 @@ def test_a_newer_debian_takes_its_own() -> None:
     assert asterisk_source(own, release).suites == ("duke",)
 
 
-def test_ubuntu_takes_its_own_universe() -> None:
+def test_ubuntu_takes_asterisk_from_debian_and_the_keys_from_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     own = [Source("http://mirror.example/ubuntu", ("noble", "noble-updates"), ("main", "universe"), "/k.gpg")]
-    found = asterisk_source(own, NOBLE)
-    assert found == Source("http://mirror.example/ubuntu", ("noble", "noble-updates"), ("main", "universe"), "/k.gpg")
+    monkeypatch.setattr(apt_sources, "DEBIAN_KEYRING", Path("/nowhere"))
+    assert asterisk_source(own, NOBLE) == Source("http://deb.debian.org/debian", ("forky",), ("main",), "")
+    assert asterisk_source(own, NOBLE, "http://nas.example/debian").uri == "http://nas.example/debian"
+    keys = keyring_source(own, NOBLE)
+    assert keys == Source("http://mirror.example/ubuntu", ("noble",), ("main", "universe"), "/k.gpg")
+    with pytest.raises(SourcesError, match="sudo apt-get install debian-archive-keyring"):
+        keyring_source([], NOBLE)
 
 
 def test_the_mirror_setting_overrides() -> None:
