@@ -9,13 +9,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
 
 from pbxweb.settings import CHECKOUT
 from tests.asterisk.phones import Phones, phones_at
 from tests.served import EMAIL, PASSWORD, Served
 
 AXE = CHECKOUT / "node_modules" / "axe-core" / "axe.min.js"
+# Chromium may tell the colours of before until it has drawn the page anew.
+ANEW = "() => { const s = document.body.style; s.display = 'none'; document.body.offsetHeight; s.display = ''; }"
+BARRIERS = """axe.run({resultTypes: ["violations"]}).then(found => found.violations.map(
+    one => one.id + " " + one.nodes.map(node => node.target + node.failureSummary)))"""
 WIDE, NARROW = (1440, 900), (360, 740)
 # What Chromium itself says when a page answers with a refusal that the test provokes.
 PROVOKED = "Failed to load resource: the server responded with a status of 4"
@@ -29,7 +33,6 @@ class Eyes:
     shots: Path
     host: str
     complaints: list[str] = field(default_factory=list)
-    bytes: int = 0
 
     def __post_init__(self) -> None:
         self.page.on("console", self._said)
@@ -46,23 +49,45 @@ class Eyes:
         if response.status >= 500:
             self.complaints.append(f"{response.status}: {response.url}")
 
-    def look(self, name: str) -> None:
-        """Take a picture of the page as it is and hold it to what every page promises."""
-        self.page.wait_for_timeout(150)
-        self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
-        assert not self.complaints, (name, self.complaints)
+    def look(self, name: str, *, closely: bool = True) -> None:
+        """Hold the page as it is to what every page promises; a picture of it is kept if it does not.
+
+        ``closely``: search it for barriers, which takes most of the time.
+        """
+        found = [*self.complaints, *(self.barriers() if closely else ())]
         overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert overflow <= 0, f"{name} is {overflow} pixels wider than the screen"
-        assert not (found := self.barriers()), (name, found)
+        if overflow > 0:
+            found.append(f"{overflow} pixels wider than the screen")
+        if found:
+            self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
+        assert not found, (name, self.page.url, found, str(self.shots))
+
+    def look_around(self, name: str, closely: tuple[str, str] = ("light", "dark")) -> None:
+        """Look at the page on a wide and a narrow screen, in light and in dark.
+
+        ``closely``: the colours in which the wide and the narrow page are searched for barriers.
+        """
+        size = self.page.viewport_size
+        assert size is not None
+        for (width, height), close in zip((WIDE, NARROW), closely, strict=True):
+            self.page.set_viewport_size({"width": width, "height": height})
+            for colours in ("light", "dark"):
+                self.page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
+                expect(self.page.locator("html")).to_have_attribute("data-bs-theme", colours)
+                self.page.evaluate(ANEW)
+                self.look(f"{name}-{width}-{colours}", closely=colours == close)
+        self.page.set_viewport_size(size)
 
     def barriers(self) -> list[str]:
         """What axe-core finds that keeps people out."""
         if not self.page.evaluate("typeof window.axe === 'object'"):
             self.page.evaluate(f"{AXE.read_text(encoding='utf-8')};0")
-        found: list[str] = self.page.evaluate(
-            "axe.run().then(r => r.violations.map(v => v.id + ' ' + v.nodes.map(n => n.target + n.failureSummary)))"
-        )
+        found: list[str] = self.page.evaluate(BARRIERS)
         return found
+
+
+# A busy machine takes longer than a person would like; no test is about that.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
@@ -83,8 +108,8 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A house that is set up: an administrator and three phones, one call in its history is up to the test."""
+def one_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A house that is set up: an administrator and three phones."""
     served = Served(tmp_path_factory.mktemp("house"))
     try:
         served.start()
@@ -92,6 +117,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
     finally:
         served.close()
+
+
+@pytest.fixture
+def house(one_house: Served) -> Served:
+    """The house of this file's tests, whose API the test may use, whatever the one before it signed out."""
+    if one_house.api("GET", "/auth/me").status == 401:
+        one_house.sign_in()
+    return one_house
 
 
 @pytest.fixture
@@ -125,8 +158,9 @@ def visit(browser: Browser, shots: Path) -> Iterator[Callable[..., Eyes]]:
             locale=locale,
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
+            reduced_motion="reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         opened.append(context)
         return Eyes(context.new_page(), shots, urlsplit(served.url).netloc)
 
@@ -135,12 +169,15 @@ def visit(browser: Browser, shots: Path) -> Iterator[Callable[..., Eyes]]:
         context.close()
 
 
-def sign_in(eyes: Eyes) -> Eyes:
-    """Sign in as the administrator."""
+def sign_in(eyes: Eyes, email: str = EMAIL, locale: str = "en") -> Eyes:
+    """Sign in, as the administrator unless told; the person's own language becomes ``locale``."""
     page = eyes.page
     page.goto("/login")
-    page.fill("#email", EMAIL)
+    page.fill("#email", email)
     page.fill("#password", PASSWORD)
     page.click("main button[type=submit]")
     page.wait_for_url("**/")
+    if page.locator("html").get_attribute("lang") != locale:
+        page.locator(f"button[name=language][value={locale}]").evaluate("button => button.click()")
+        expect(page.locator("html")).to_have_attribute("lang", locale)
     return eyes
