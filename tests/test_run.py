@@ -252,13 +252,14 @@ def test_a_taken_web_port_is_named(instance: Instance, tmp_path: Path) -> None:
     assert f"PBXWEB_HTTP={instance.environment['PBXWEB_HTTP']}" in refused.stderr
 
 
-def test_a_taken_manager_port_is_named(instance: Instance, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["PBXWEB_AMI_PORT", "PBXWEB_SIP_BIND", "PBXWEB_SIP_TLS_PORT"])
+def test_a_taken_port_of_asterisk_is_named(instance: Instance, tmp_path: Path, name: str) -> None:
     instance.ready()
-    port = instance.environment["PBXWEB_AMI_PORT"]
-    other = Instance(tmp_path / "other", PBXWEB_AMI_PORT=port)
+    port = instance.environment[name]
+    other = Instance(tmp_path / "other", **{name: port})
     try:
         other.start()
-        until(lambda: f"PBXWEB_AMI_PORT={port}" in other.printed(), 30, "the reason")
+        until(lambda: f"{name}={port}" in other.printed(), 30, "the reason")
         assert "pbxweb ready" not in other.printed()
         assert other.asterisk() is None
     finally:

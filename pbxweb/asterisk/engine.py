@@ -12,12 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pbxweb.asterisk import control, layout, process
-
-if TYPE_CHECKING:
-    from pbxweb.settings import Settings
+from pbxweb.settings import Address, Settings
 
 # The first release of each series whose CDR and CEL files can be written as ours are; later series have it all.
 USABLE_FROM = {22: 9, 23: 3}
@@ -184,7 +182,7 @@ class PrivateEngine(_Instance):
 
     def _start(self) -> int:
         self.prepare()
-        _refuse_taken_port(self.settings)
+        _refuse_taken_ports(self.settings)
         if not self.layout.config.is_file():
             raise EngineError(f"{self.layout.config} is missing. Run: python app.py config apply")
         try:
@@ -263,14 +261,23 @@ class SystemEngine(_Instance):
             raise EngineError(f"systemctl {verb} {SYSTEM_UNIT} failed: {done.stderr.strip()}")
 
 
-def _refuse_taken_port(settings: Settings) -> None:
-    """Another program on the manager's port would be taken for our Asterisk, which starts without that port."""
-    with socket.socket(socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", settings.ami_port))
-        except OSError as error:
-            raise EngineError(f"PBXWEB_AMI_PORT={settings.ami_port}: cannot be used: {error.strerror}") from error
+def _refuse_taken_ports(settings: Settings) -> None:
+    """Asterisk starts without a port that another program has: no phone could sign in, or pbxweb asked the other."""
+    manager = Address("127.0.0.1", settings.ami_port)
+    secure = Address(settings.sip_bind.host, settings.sip_tls_port)
+    for name, address, kind in (
+        (f"PBXWEB_AMI_PORT={settings.ami_port}", manager, socket.SOCK_STREAM),
+        (f"PBXWEB_SIP_BIND={settings.sip_bind}", settings.sip_bind, socket.SOCK_DGRAM),
+        (f"PBXWEB_SIP_BIND={settings.sip_bind}", settings.sip_bind, socket.SOCK_STREAM),
+        (f"PBXWEB_SIP_TLS_PORT={settings.sip_tls_port}", secure, socket.SOCK_STREAM),
+    ):
+        with socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address.host, address.port))
+            except OSError as error:
+                raise EngineError(f"{name}: cannot be used: {error.strerror}") from error
 
 
 def engine_for(settings: Settings) -> PrivateEngine | SystemEngine:
