@@ -7,7 +7,9 @@ import threading
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, render_template, request
+from flask_babel import get_locale
 from flask_smorest import Api
+from markupsafe import Markup
 from werkzeug.routing import IntegerConverter, Map
 
 from pbxweb.api import problems
@@ -124,10 +126,20 @@ def _pages() -> Blueprint:
     @pages.get("/docs")
     @public
     def docs() -> str:
-        spec = document(current_app._get_current_object())  # type: ignore[attr-defined]
-        return render_template("api/docs.html", spec=spec, groups=_groups(spec))
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        return render_template("api/docs.html", spec=document(app), operations=_operations(app))
 
     return pages
+
+
+def _operations(app: Flask) -> Markup:
+    """The readable list of all routes and their data; one text a language, made once."""
+    made: dict[str, Markup] = app.extensions.setdefault("pbxweb.openapi.pages", {})
+    language = str(get_locale())
+    if language not in made:
+        spec = document(app)
+        made[language] = Markup(render_template("api/_operations.html", spec=spec, groups=_groups(spec)))  # noqa: S704
+    return made[language]
 
 
 def _text(app: Flask) -> str:

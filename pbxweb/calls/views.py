@@ -26,7 +26,7 @@ from pbxweb.security.limits import limited
 from pbxweb.web.pages import done, invalid, page, safe_target, take_refusal
 
 calls = Blueprint("calls", __name__, url_prefix="/calls")
-PER_PAGE = 50
+PER_PAGE = 25
 
 
 def _dial_form() -> DialForm | None:
