@@ -49,12 +49,9 @@ class Eyes:
         if response.status >= 500:
             self.complaints.append(f"{response.status}: {response.url}")
 
-    def look(self, name: str, *, closely: bool = True) -> None:
-        """Hold the page as it is to what every page promises; a picture of it is kept if it does not.
-
-        ``closely``: search it for barriers, which takes most of the time.
-        """
-        found = [*self.complaints, *(self.barriers() if closely else ())]
+    def look(self, name: str) -> None:
+        """Hold the page as it is to what every page promises; a picture of it is kept if it does not."""
+        found = [*self.complaints, *self.barriers()]
         overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         if overflow > 0:
             found.append(f"{overflow} pixels wider than the screen")
@@ -62,21 +59,17 @@ class Eyes:
             self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
         assert not found, (name, self.page.url, found, str(self.shots))
 
-    def look_around(self, name: str, closely: tuple[str, str] = ("light", "dark")) -> None:
-        """Look at the page on a wide and a narrow screen, in light and in dark.
-
-        ``closely``: the colours in which the wide and the narrow page are searched for barriers.
-        """
-        size = self.page.viewport_size
-        assert size is not None
-        for (width, height), close in zip((WIDE, NARROW), closely, strict=True):
+    def look_around(self, name: str, wide: str = "light", narrow: str = "dark") -> None:
+        """Look at the page on a wide and a narrow screen, in the colours that are given for each."""
+        before = self.page.viewport_size
+        assert before is not None
+        for (width, height), colours in ((WIDE, wide), (NARROW, narrow)):
             self.page.set_viewport_size({"width": width, "height": height})
-            for colours in ("light", "dark"):
-                self.page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
-                expect(self.page.locator("html")).to_have_attribute("data-bs-theme", colours)
-                self.page.evaluate(ANEW)
-                self.look(f"{name}-{width}-{colours}", closely=colours == close)
-        self.page.set_viewport_size(size)
+            self.page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
+            expect(self.page.locator("html")).to_have_attribute("data-bs-theme", colours)
+            self.page.evaluate(ANEW)
+            self.look(f"{name}-{width}-{colours}")
+        self.page.set_viewport_size(before)
 
     def barriers(self) -> list[str]:
         """What axe-core finds that keeps people out."""

@@ -143,7 +143,7 @@ def test_a_form_names_the_bad_field_and_takes_good_input(
     page.wait_for_url(told(form.leads_to))
     expect(page.locator("[aria-invalid=true]")).to_have_count(0)
     if scripts:
-        eyes.look(f"good-{form.endpoint}", closely=False)
+        eyes.look(f"good-{form.endpoint}")
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])

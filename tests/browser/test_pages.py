@@ -84,9 +84,9 @@ def lived_in(one_house: Served, tmp_path_factory: pytest.TempPathFactory) -> dic
     return {"phone": phones[0]["id"], "person": made.body["id"]}
 
 
-@pytest.mark.parametrize(("locale", "closely"), [("en", ("light", "dark")), ("de", ("dark", "light"))])
+@pytest.mark.parametrize(("locale", "wide", "narrow"), [("en", "light", "dark"), ("de", "dark", "light")])
 def test_every_page_is_whole(
-    lived_in: dict[str, str], house: Served, visit: Callable[..., Eyes], locale: str, closely: tuple[str, str]
+    lived_in: dict[str, str], house: Served, visit: Callable[..., Eyes], locale: str, wide: str, narrow: str
 ) -> None:
     eyes = sign_in(visit(house, locale=locale), locale=locale)
     page = eyes.page
@@ -98,7 +98,7 @@ def test_every_page_is_whole(
         for fold in page.locator("main details:not(.more) > summary").all()[:3]:
             if fold.locator("xpath=..").get_attribute("open") is None:
                 fold.click()
-        eyes.look_around(f"{path.strip('/').replace('/', '-') or 'overview'}-{locale}", closely)
+        eyes.look_around(f"{path.strip('/').replace('/', '-') or 'overview'}-{locale}", wide, narrow)
 
 
 def test_people_see_what_their_role_has(lived_in: dict[str, str], house: Served, visit: Callable[..., Eyes]) -> None:
