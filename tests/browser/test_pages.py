@@ -84,6 +84,7 @@ def lived_in(one_house: Served, tmp_path_factory: pytest.TempPathFactory) -> dic
     return {"phone": phones[0]["id"], "person": made.body["id"]}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("locale", "wide", "narrow"), [("en", "light", "dark"), ("de", "dark", "light")])
 def test_every_page_is_whole(
     lived_in: dict[str, str], house: Served, visit: Callable[..., Eyes], locale: str, wide: str, narrow: str
