@@ -45,6 +45,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._app: Flask | None = None
         # One byte that master and worker share: has the ready line been printed?
         self.ready = mmap.mmap(-1, 1)
+        self.behind_proxy = settings.trusted_proxies > 0
         super().__init__()
 
     def load_config(self) -> None:

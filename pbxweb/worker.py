@@ -85,6 +85,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._running: Counter[str] = Counter()
         self._uploads: dict[Connection, float] = {}
         self._waiting: deque[tuple[Connection, Part]] = deque()
+        # Then everybody comes from the proxy's address, and the proxy waits for who sends slowly.
+        self.behind_proxy: bool = self.app.behind_proxy
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
@@ -98,7 +100,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
         conn = Connection(self, sock, client, listener.getsockname())
         self.nr_conns += 1
-        if self.connections[conn.host] > self.worker_connections // 2:
+        if not self.behind_proxy and self.connections[conn.host] > self.worker_connections // 2:
             self._drop(conn)
         else:
             self.enqueue_req(conn)
@@ -139,7 +141,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _start_waiting(self) -> None:
         """Give everything that is whole to a thread, as far as its address and its kind have threads left."""
-        most = max(1, self.cfg.threads - LEFT_FOR_OTHERS)
+        most = self.cfg.threads if self.behind_proxy else max(1, self.cfg.threads - LEFT_FOR_OTHERS)
         for conn, part in tuple(self._waiting):
             if self._running[conn.host] >= most or (part is Part.UPLOAD and len(self._uploads) >= UPLOADS_AT_ONCE):
                 continue

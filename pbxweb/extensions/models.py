@@ -15,9 +15,10 @@ from pbxweb.storage.database import Identified, Model, UtcTime
 from pbxweb.storage.secrets import Sealed
 from pbxweb.users.models import User
 
-NUMBER = re.compile(r"[0-9]{2,6}")
+# What begins with 0 is dialled to the world outside.
+NUMBER = re.compile(r"[1-9][0-9]{1,5}")
 PARKING = range(700, 721)
-EMERGENCY = frozenset({"000", "110", "112", "911", "999"})
+EMERGENCY = frozenset({"110", "112", "911", "999"})
 CODECS = ("opus", "g722", "pcma", "pcmu")
 LANGUAGES = ("en", "de")
 PURPOSE = "extension.sip_password"
@@ -71,7 +72,7 @@ def why_not(number: str) -> Taken | None:
         return Taken.SHAPE
     if number in EMERGENCY:
         return Taken.EMERGENCY
-    if not number.startswith("0") and int(number) in PARKING:
+    if int(number) in PARKING:
         return Taken.PARKING
     return None
 

@@ -36,7 +36,7 @@ def suggest(used: Collection[str], digits: int | None = None) -> str:
     if digits is None:
         common = Counter(len(number) for number in used).most_common(1)
         digits = common[0][0] if common else DEFAULT_DIGITS
-    same = [number for number in used if len(number) == digits and not number.startswith("0")]
+    same = [number for number in used if len(number) == digits]
     start = min([first_of(digits), *same]) if same else first_of(digits)
     found = free_from(start, 1, used) or free_from("1" + "0" * (digits - 1), 1, used)
     return found[0] if found else ""

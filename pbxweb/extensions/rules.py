@@ -50,7 +50,7 @@ def _number(value: Any) -> str:
     text = value.strip(" ") if isinstance(value, str) else ""
     match why_not(text):
         case Taken.SHAPE:
-            raise Wrong(_("A number has two to six digits."))
+            raise Wrong(_("A number has two to six digits and does not begin with 0."))
         case Taken.PARKING:
             raise Wrong(_("700 to 720 are for parking calls. Choose another number."))
         case Taken.EMERGENCY:
