@@ -233,7 +233,10 @@ def _end(walk: _Walk, event: Event) -> None:
 
 def _number(walk: _Walk, uniqueid: str) -> str:
     leg = walk.legs.get(uniqueid)
-    return leg.number if leg else ""
+    if leg is None:
+        return ""
+    # A helper between two phones, Local/202@context-00000001;1, stands for the number that it calls.
+    return leg.number if leg.device else endpoint_of(leg.channel)[1].partition("@")[0]
 
 
 def _blind(walk: _Walk, event: Event) -> None:
@@ -242,8 +245,14 @@ def _blind(walk: _Walk, event: Event) -> None:
 
 
 def _attended(walk: _Walk, event: Event) -> None:
-    target = str(event.details.get("transfer_target_channel_uniqueid", ""))
-    walk.steps.append(Step(event.at, "transferred", _number(walk, event.uniqueid), _number(walk, target)))
+    said = event.details
+    found = str(said.get("transfer_target_channel_uniqueid", ""))
+    if found not in walk.legs:
+        # Now and then Asterisk says "N/A": then it is who is left in one of the two bridges.
+        both = {one for name in ("bridge1_id", "bridge2_id") for one in walk.bridges.get(str(said.get(name, "")), ())}
+        both -= {event.uniqueid, str(said.get("transferee_channel_uniqueid", ""))}
+        found = next((one for one in reversed(walk.legs) if one in both), "")
+    walk.steps.append(Step(event.at, "transferred", _number(walk, event.uniqueid), _number(walk, found)))
 
 
 def _pickup(walk: _Walk, event: Event) -> None:

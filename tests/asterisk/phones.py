@@ -255,7 +255,7 @@ class Phone:
         self._socket.close()
         self._process.terminate()
         try:
-            self._process.wait(3)
+            self._process.wait(10)  # it signs out; a device left behind would ring in the next test
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from itertools import zip_longest
 
 import pytest
 
+from pbxweb.calls.cel import Event
 from pbxweb.calls.fold import Folded, fold
 from pbxweb.calls.streams import Streams
 from tests.calls.recorded import all_rows, events, rows
@@ -63,6 +65,45 @@ def test_a_transfer_is_a_step_and_its_phones_are_legs() -> None:
         ("102", "called", "answered"),
         ("103", "called", "answered"),
     ]
+
+
+@pytest.mark.parametrize(
+    "target", [("PJSIP/202-00000002", "1.4"), ("Local/202@pbxweb-phones-00000000;1", "1.2"), ("N/A", "N/A")]
+)
+def test_a_consultation_says_to_whom_however_asterisk_names_the_target(target: tuple[str, str]) -> None:
+    """A helper channel may still stand between, and at times Asterisk names nobody."""
+    names = {
+        "1.0": "PJSIP/200-00000000",
+        "1.1": "PJSIP/201-00000001",
+        "1.2": "Local/202@pbxweb-phones-00000000;1",
+        "1.4": "PJSIP/202-00000002",
+    }
+
+    def happened(n: int, kind: str, uniqueid: str, exten: str = "", **more: str) -> Event:
+        return Event(n, kind, n * 1_000_000, names[uniqueid], uniqueid, "1.0", exten=exten, extra=json.dumps(more))
+
+    call = fold(
+        [
+            happened(1, "CHAN_START", "1.0", "201"),
+            happened(2, "CHAN_START", "1.1"),
+            happened(3, "BRIDGE_ENTER", "1.0", bridge_id="first"),
+            happened(4, "BRIDGE_ENTER", "1.1", bridge_id="first"),
+            happened(5, "CHAN_START", "1.2", "202"),
+            happened(6, "BRIDGE_EXIT", "1.1", bridge_id="first"),
+            happened(7, "BRIDGE_ENTER", "1.2", bridge_id="second"),
+            happened(8, "BRIDGE_ENTER", "1.1", bridge_id="second"),
+            happened(9, "CHAN_START", "1.4"),
+            happened(10, "BRIDGE_EXIT", "1.2", bridge_id="second"),
+            happened(11, "BRIDGE_ENTER", "1.2", bridge_id="first"),
+            happened(
+                12, "ATTENDEDTRANSFER", "1.1", bridge1_id="first", bridge2_id="second",
+                transferee_channel_uniqueid="1.0", transfer_target_channel_name=target[0],
+                transfer_target_channel_uniqueid=target[1],
+            ),
+        ]
+    )  # fmt: skip
+    assert call
+    assert [(step.what, step.by, step.to) for step in call.steps] == [("transferred", "201", "202")]
 
 
 def test_a_pickup_leaves_the_phone_that_rang_with_answered_elsewhere() -> None:
