@@ -18,7 +18,7 @@ run: setup engine ## set up what is missing and start pbxweb (stop: Ctrl-C)
 	@exec $(BIN)/python app.py run
 
 test: test-setup ## run all tests (sets up what they need)
-	@timeout --signal=INT --kill-after=30 $(TEST_MINUTES)m $(BIN)/python -m pytest -n 3 --dist loadfile
+	@timeout --signal=INT --kill-after=30 $(TEST_MINUTES)m $(BIN)/python -m pytest -n 4 --dist loadfile
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	@$(BIN)/ruff check .
