@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 2
+SWITCH_SECONDS = 0.0005
 M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
@@ -93,6 +94,8 @@ class Server(BaseApplication):  # type: ignore[misc]
 
         if self._app is None:
             raise RuntimeError("the worker began before its application was loaded")
+        # The gate before the threads (worker.py) must not wait long for its turn among busy ones.
+        sys.setswitchinterval(SWITCH_SECONDS)
         runtime = Runtime(self._app)
         runtime.start()
         gc.collect()

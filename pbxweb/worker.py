@@ -26,8 +26,13 @@ HEAD_BYTES = 64 * 1024
 BODY_BYTES = 64 * 1024  # a larger body is read by the thread that works on it
 UPLOADS_AT_ONCE = 4
 LEFT_FOR_OTHERS = 6  # threads
+# Reading over the API is work for the processor alone: more at once are not answered sooner, but slow every page down.
+READS_AT_ONCE = 4
+READS_OF_ONE = 2  # of one address, so that who takes its answers slowly does not keep the others waiting
 READ_BYTES = 64 * 1024
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*)", re.IGNORECASE)
+API_READ = re.compile(rb"(?:GET|HEAD) /api/")
+UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 STREAMED = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)
 TIMED_OUT = b"408 Request Timeout"
 TOO_LONG = b"431 Request Header Fields Too Large"
@@ -58,6 +63,12 @@ def judge(data: bytes) -> Part:
     return Part.WHOLE if len(body) >= length else Part.SOME
 
 
+def reads_api(data: bytes) -> bool:
+    """Whether this whole request reads over the API; a WebSocket does not, it stays."""
+    head = data.partition(b"\r\n\r\n")[0]
+    return API_READ.match(head) is not None and UPGRADE.search(head) is None
+
+
 class Connection(TConn):  # type: ignore[misc]
     """One client's connection. ``deadline`` is when its request must be here (seconds of the monotonic clock)."""
 
@@ -65,6 +76,7 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(worker.cfg, sock, client, server)
         self.host = str(client[0]) if client else ""
         self.deadline = 0.0
+        self.reads = False
         self._worker: Worker | None = worker
         worker.connections[self.host] += 1
 
@@ -83,6 +95,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """gunicorn begins."""
         self.connections: Counter[str] = Counter()
         self._running: Counter[str] = Counter()
+        self._reading: Counter[str] = Counter()
         self._uploads: dict[Connection, float] = {}
         self._waiting: deque[tuple[Connection, Part]] = deque()
         # Then everybody comes from the proxy's address, and the proxy waits for who sends slowly.
@@ -131,6 +144,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn, TOO_LONG)
         else:
             conn.parser.unreader.unread(data)
+            conn.reads = part is Part.WHOLE and reads_api(data)
             self._waiting.append((conn, part))
             self._start_waiting()
 
@@ -145,17 +159,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         for conn, part in tuple(self._waiting):
             if self._running[conn.host] >= most or (part is Part.UPLOAD and len(self._uploads) >= UPLOADS_AT_ONCE):
                 continue
+            if conn.reads and self._enough_reads(conn):
+                continue
             self._waiting.remove((conn, part))
             if part is Part.UPLOAD:
                 self._uploads[conn] = time.monotonic() + UPLOAD_SECONDS
             self._running[conn.host] += 1
+            if conn.reads:
+                self._reading[conn.host] += 1
             super().enqueue_req(conn)
+
+    def _enough_reads(self, conn: Connection) -> bool:
+        one = READS_AT_ONCE if self.behind_proxy else READS_OF_ONE
+        return self._reading[conn.host] >= one or self._reading.total() >= READS_AT_ONCE
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """A thread is free again."""
         self._running[conn.host] -= 1
         if not self._running[conn.host]:
             del self._running[conn.host]
+        if conn.reads:
+            self._reading[conn.host] -= 1
+            if not self._reading[conn.host]:
+                del self._reading[conn.host]
         self._uploads.pop(conn, None)
         conn.deadline = 0.0
         super().finish_request(conn, fs)
