@@ -102,6 +102,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.behind_proxy: bool = self.app.behind_proxy
         super().init_process()
 
+    def notify(self) -> None:
+        """Show the parent that the main thread moves."""
+        super().notify()
+        self.app.pulse.beat()
+
     def accept(self, listener: socket.socket) -> None:
         """A new connection; of one address at most half of all there may be."""
         try:

@@ -61,7 +61,7 @@ class Served:
 
     @property
     def pid(self) -> int:
-        """The process that was started (gunicorn's master)."""
+        """The process that was started: the parent of the one that serves."""
         assert self._process is not None
         return self._process.pid
 
@@ -109,7 +109,7 @@ class Served:
         return self._process.wait(10)
 
     def processes(self) -> list[int]:
-        """The web's processes that live: the master and its workers."""
+        """The web's processes that live: the parent and the one that serves."""
         listing = subprocess.run(
             ["ps", "-o", "pid=,stat=", "-s", str(self.pid)], capture_output=True, text=True, check=False
         ).stdout
@@ -123,7 +123,7 @@ class Served:
         until(lambda: not self.processes(), 10, "the web to be gone")
 
     def kill_worker(self) -> None:
-        """kill -9 of the worker alone; the master starts another."""
+        """kill -9 of the process that serves alone; its parent starts another."""
         for pid in self.processes():
             if pid != self.pid:
                 os.kill(pid, signal.SIGKILL)

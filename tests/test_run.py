@@ -149,11 +149,11 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in found.stdout.split()]
 
 
-def worker_of(master: subprocess.Popen[bytes]) -> int:
-    """The web worker: the child of the master that is no Asterisk."""
+def worker_of(parent: subprocess.Popen[bytes]) -> int:
+    """The process that serves: the child of the started one that is no Asterisk."""
     (worker,) = [
         pid
-        for pid in children(master.pid)
+        for pid in children(parent.pid)
         if b"asterisk" not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
     ]
     return worker
@@ -201,7 +201,7 @@ def test_a_killed_pbxweb_leaves_asterisk_and_the_next_one_takes_it_over(instance
     assert instance.asterisk() is None
 
 
-def test_a_killed_master_takes_its_worker_along_but_not_asterisk(instance: Instance) -> None:
+def test_a_killed_parent_takes_its_worker_along_but_not_asterisk(instance: Instance) -> None:
     started = instance.ready()
     asterisk, worker = instance.asterisk(), worker_of(started)
     started.kill()

@@ -7,6 +7,7 @@ A refresh token (7 days) is good for one use; its hash is in the sign-in's row, 
 from __future__ import annotations
 
 import secrets
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -42,6 +43,20 @@ class Claims:
 
     user_id: str
     sign_in_id: str
+
+
+def load_library() -> None:
+    """Import PyJWT without its public-key algorithms, which nothing here uses and which would keep 8 MB for ever.
+
+    Only while no other thread imports anything.
+    """
+    if "cryptography" in sys.modules or "jwt" in sys.modules:
+        return
+    sys.modules["cryptography"] = None  # type: ignore[assignment] # PyJWT goes without it
+    try:
+        import jwt  # noqa: F401
+    finally:
+        del sys.modules["cryptography"]
 
 
 def _key() -> bytes:
