@@ -25,8 +25,9 @@ KERNEL = (
     {"asterisk"},
     {"live"},
     {"jobs", "web", "api"},
-    {"owner", "worker"},
+    {"owner", "worker", "supervisor"},
     {"runtime"},
+    {"webserver"},
     {"serve"},
 )
 FLOOR = {name: number for number, names in enumerate(KERNEL) for name in names}

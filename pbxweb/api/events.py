@@ -9,7 +9,6 @@ import contextlib
 import json
 import logging
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from flask import Blueprint, Flask, current_app, g, request
 from flask_babel import gettext
 from flask_sock import Sock
 
+from pbxweb.live import sockets
 from pbxweb.live.bus import RESYNC, Message
-from pbxweb.live.sockets import BROKEN, LOOK_EVERY, SIGNED_OUT, TOO_MUCH, TRY_LATER, DaemonThread, end, seats
+from pbxweb.live.sockets import BROKEN, LOOK_EVERY, SIGNED_OUT, TOO_MUCH, TRY_LATER, DaemonThread, end, seats, steady
 from pbxweb.security.errors import SignInFailed, Unavailable
 from pbxweb.security.guard import public
 from pbxweb.security.identity import current_actor
@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 EXTENSION = "pbxweb.api.events"
 PATH = "/api/v1/events"
 SIGN_IN_SECONDS = 5.0
-SEND_SECONDS = 10  # how long one message may take to leave; then the client is given up
 MAX_UNREAD = 500
 MESSAGES_A_MINUTE = 120
 HEARD = "api.events.heard"  # the topic under which a client's own messages come to its thread
@@ -251,7 +250,7 @@ def _sign_in(ws: Server) -> Actor | None:
 
 def _serve(ws: Server) -> None:
     room = seats(current_app._get_current_object())  # type: ignore[attr-defined]
-    ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+    steady(ws, sockets.SEND_SECONDS)
     # Those who have not said yet who they are share a few seats.
     if not room.take("", max(2, room.total // 4)):
         end(ws, TRY_LATER, "too many listeners")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 import threading
+import time
+from socket import SO_SNDTIMEO, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import socket
+
     from flask import Flask
     from simple_websocket import Server
 
 SIGNED_OUT, TRY_LATER, TOO_MUCH, BROKEN = 4401, 1013, 1008, 1011
+SEND_SECONDS = 10.0  # how long one message may take to leave; then the client is given up
 LOOK_EVERY = 3.0  # seconds after which an ended visit or token is noticed
 MAX_MESSAGE = 32 * 1024
 EXTENSION = "pbxweb.live.seats"
@@ -62,6 +68,43 @@ def init_app(app: Flask, total: int) -> None:
         "max_message_size": MAX_MESSAGE,
         "thread_class": DaemonThread,
     }
+
+
+class WholeMessages:
+    """A socket that sends each message whole, in at most ``seconds``, or is never written to again.
+
+    The library sends a message with one ``send`` and takes no notice of how much of it went out, though a slow client
+    or a signal can cut it short; and its pings come from a thread of their own.
+    """
+
+    def __init__(self, sock: socket.socket, seconds: float) -> None:
+        self._sock = sock
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._cut = False
+        sock.setsockopt(SOL_SOCKET, SO_SNDTIMEO, struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000)))
+
+    def send(self, data: bytes) -> int:
+        """Send all of ``data``. Raises OSError when it could not be sent whole, now or before."""
+        with self._lock:
+            if self._cut:
+                raise BrokenPipeError("a message before this one was cut short")
+            self._cut = True
+            left, until = memoryview(data), time.monotonic() + self._seconds
+            while left:
+                left = left[self._sock.send(left) :]
+                if left and time.monotonic() >= until:
+                    raise TimeoutError("the client takes nothing")
+            self._cut = False
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def steady(ws: Server, seconds: float) -> None:
+    """Have ``ws`` send whole messages only, each in at most ``seconds``. To be called first."""
+    ws.sock = WholeMessages(ws.sock, seconds)
 
 
 def end(ws: Server, code: int, reason: str | None = None) -> None:

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, g, request
 from flask_sock import Sock
 
 from pbxweb.live import sockets
-from pbxweb.live.sockets import LOOK_EVERY, SIGNED_OUT, TRY_LATER, end
+from pbxweb.live.sockets import LOOK_EVERY, SIGNED_OUT, TRY_LATER, end, steady
 from pbxweb.security.errors import Forbidden
 from pbxweb.security.guard import public
 from pbxweb.security.identity import current_actor
@@ -74,6 +74,7 @@ def blueprint() -> Blueprint:
     sock = Sock()
 
     def socket(ws: Server) -> None:
+        steady(ws, sockets.SEND_SECONDS)
         actor = _visitor()
         if actor is None:
             end(ws, SIGNED_OUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -18,6 +19,7 @@ from werkzeug.serving import make_server
 
 from pbxweb.api import events
 from pbxweb.calls.models import call_id
+from pbxweb.live import sockets
 from pbxweb.live.feed import CALLS
 from pbxweb.live.model import Call, CallChange
 from pbxweb.live.sockets import seats
@@ -227,8 +229,9 @@ def test_the_token_of_somebody_else_prolongs_nothing(
 
 
 def test_a_slow_client_is_told_to_begin_anew_and_does_not_slow_others(
-    app: Flask, connect: Callable[..., Ear], api: Callable[..., ApiClient], runtime: Runtime
+    connect: Callable[..., Ear], api: Callable[..., ApiClient], runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sockets, "SEND_SECONDS", 120)
     token = api("admin").token
     slow = connect(token, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)])
     quick = connect(token)
@@ -244,6 +247,25 @@ def test_a_slow_client_is_told_to_begin_anew_and_does_not_slow_others(
         heard.append(slow.hear())
     assert heard[-2]["type"] == "RESYNC"
     assert heard[-1] == ("CLOSED", 1013, "too slow")
+
+
+def test_who_takes_nothing_is_cut_off_and_never_gets_half_a_message(
+    connect: Callable[..., Ear], api: Callable[..., ApiClient], runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "SEND_SECONDS", 1)
+    slow = connect(api("admin").token, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)])
+    slow.hear()
+    slow.subscribe("calls")
+    name = "n" * 30_000
+    for n in range(300):
+        runtime.bus.publish(CALLS, CallChange("new", Call(id=f"1795260365.{n}", from_name=name)))
+    time.sleep(5)  # far more than a second without a byte taken
+    heard = []
+    with suppress(websocket.WebSocketConnectionClosedException, ConnectionError):
+        while True:
+            heard.append(slow.hear())
+    assert {one["type"] for one in heard} <= {"CALL_CREATED"}
+    assert len(heard) < 300
 
 
 def test_who_says_too_much_is_dropped(

@@ -141,14 +141,14 @@ def test_who_is_parked_hears_music(pbx: Pbx, phones: Phones) -> None:
 def test_a_call_that_nobody_fetches_rings_every_device_of_who_parked_it(pbx: Pbx, phones: Phones) -> None:
     anna, bert, _ = _talk(phones)
     mobile = phones.add("201")
+    bert.forget()
     bert.transfer("700")
     until(lambda: pbx.seen("ParkedCall", ParkingSpace="701"))
     bert.closed()
-    bert.forget()
     for device in (bert, mobile):
         assert device.wait("CALL_INCOMING", 10)["peerdisplayname"] == "Phone 200"
     mobile.answer().talking()
-    bert.closed()
+    bert.wait("CALL_CLOSED", count=2)
     _joined(anna, mobile)
 
 
