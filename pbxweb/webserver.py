@@ -179,7 +179,7 @@ def in_a_child(work: Callable[[], object]) -> None:
         try:
             work()
             code = 0
-        except BaseException as error:
+        except Exception as error:
             print(f"pbxweb: {error}", file=sys.stderr, flush=True)
         finally:
             os._exit(code)
