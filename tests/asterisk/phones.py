@@ -218,6 +218,7 @@ class Phone:
 
     def transfer(self, number: str) -> Phone:
         """The phone's own transfer key, blind."""
+        time.sleep(0.4)  # Asterisk joins the two a moment after both are talking, and transfers nobody before
         self.command("transfer", f"sip:{number}@{HOST}:{self.server_port}")
         return self
 

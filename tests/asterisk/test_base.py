@@ -105,9 +105,16 @@ def test_a_call_is_recorded_with_its_times(pbx: Pbx, phones: Phones) -> None:
     start, answer, end = (float(str(record[name])) for name in ("start", "answer", "end"))
     assert 1.7e9 < start <= answer < end
     assert "PJSIP/201-" in str(record["dstchannel"])
-    events = rows(pbx.settings.cel_database, "SELECT * FROM cel WHERE linkedid = ? ORDER BY AcctId", [linked])
+
+    query = "SELECT * FROM cel WHERE linkedid = ? ORDER BY AcctId"
+
+    def told() -> list[dict[str, object]]:
+        found = rows(pbx.settings.cel_database, query, [linked])
+        return found if found and found[-1]["eventtype"] == "LINKEDID_END" else []
+
+    events = until(told, what="the call's last event")
     kinds = [event["eventtype"] for event in events]
-    assert {"CHAN_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END", "LINKEDID_END"} <= set(kinds)
+    assert {"CHAN_START", "ANSWER", "BRIDGE_ENTER", "BRIDGE_EXIT", "HANGUP", "CHAN_END"} <= set(kinds)
     assert kinds[0] == "CHAN_START"
     assert kinds[-1] == "LINKEDID_END"
     assert float(str(events[0]["eventtime"])) <= float(str(events[-1]["eventtime"]))
