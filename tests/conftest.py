@@ -30,6 +30,21 @@ from pbxweb.users.models import Status, User
 PASSWORD = "correct-horse-battery"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Below a failure: what Asterisk and the phones said; nobody can ask them later."""
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    if report.failed and report.when == "call":
+        said = {}
+        for given in getattr(item, "funcargs", {}).values():
+            said |= {f"phone {phone.number}": phone.log() for phone in getattr(given, "all", ())}
+            home = getattr(getattr(given, "settings", None), "home", None)
+            for path in sorted(home.glob("asterisk/log/messages*")) if home else ():
+                said[path.name] = "\n".join(path.read_text(errors="replace").splitlines()[-60:])
+        report.sections.extend(said.items())
+    return report  # type: ignore[return-value]
+
+
 @pytest.fixture(autouse=True)
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """bcrypt at its lowest cost: 1 ms instead of 120."""

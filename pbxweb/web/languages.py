@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from flask import g, has_request_context, request
-from flask_babel import Babel, get_translations
+from flask_babel import Babel, Domain
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -47,22 +48,35 @@ def device_zone() -> str:
     return "UTC"
 
 
-def _catalogue() -> Any:
-    """This request's words, found once: templates ask for hundreds of them."""
-    if not g:
-        return get_translations()
-    if "catalogue" not in g:
-        g.catalogue = get_translations()
-    return g.catalogue
+class _Words(Domain):  # type: ignore[misc]
+    """The project's words; a request looks them up once, because its page asks for hundreds of them."""
+
+    def get_translations(self) -> Any:
+        """The catalogue of the reader's language."""
+        if not g:
+            return super().get_translations()
+        if "catalogue" not in g:
+            g.catalogue = super().get_translations()
+        return g.catalogue
+
+
+class _Babel(Babel):  # type: ignore[misc]
+    @cached_property
+    def domain_instance(self) -> _Words:
+        return _Words(domain=self.domain)
 
 
 def init_app(app: Flask) -> None:
     """Install Flask-Babel with the project's catalogues (``translations/``)."""
     app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", str(app.extensions["pbxweb.root"] / "translations"))
-    Babel(app, locale_selector=language, timezone_selector=timezone)
+    babel = _Babel(app, locale_selector=language, timezone_selector=timezone)
+
+    def words() -> Any:
+        return babel.domain_instance.get_translations()
+
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext=lambda text: _catalogue().ugettext(text),
-        ngettext=lambda one, many, number: _catalogue().ungettext(one, many, number),
+        gettext=lambda text: words().ugettext(text),
+        ngettext=lambda one, many, number: words().ungettext(one, many, number),
         newstyle=True,
     )
     app.jinja_env.globals.update(languages=LANGUAGES, current_language=language)

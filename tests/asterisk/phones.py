@@ -106,6 +106,7 @@ class Phone:
             raise
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        self.command("listcalls")  # answered, so baresip has taken the connection: no event is lost from here on
 
     def _connect(self) -> socket.socket:
         def attempt() -> socket.socket | None:
