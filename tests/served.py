@@ -98,15 +98,14 @@ class Served:
         pattern = re.compile(r"\b([A-Z0-9]{4}(?:-[A-Z0-9]{4})+|\d{6,})\b")
         return until(
             lambda: next((m[1] for line in self.lines if "code" in line.lower() and (m := pattern.search(line))), ""),
-            10,
-            "the setup code",
+            what="the setup code",
         )
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.wait(10)
+        return self._process.wait(30)
 
     def processes(self) -> list[int]:
         """The web's processes that live: the parent and the one that serves."""
@@ -119,8 +118,8 @@ class Served:
         """kill -9 of everything that is the web; Asterisk is left alone."""
         assert self._process is not None
         os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait(10)
-        until(lambda: not self.processes(), 10, "the web to be gone")
+        self._process.wait(30)
+        until(lambda: not self.processes(), what="the web to be gone")
 
     def kill_worker(self) -> None:
         """kill -9 of the process that serves alone; its parent starts another."""
@@ -146,7 +145,7 @@ class Served:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(8)
+                self._process.wait(20)
             except subprocess.TimeoutExpired:
                 os.killpg(self.pid, signal.SIGKILL)
                 self._process.wait(5)
@@ -204,7 +203,7 @@ class Served:
         data: list[dict[str, Any]] = answer.body["data"]
         return data
 
-    def wait_online(self, timeout: float = 5.0) -> None:
+    def wait_online(self, timeout: float = 30.0) -> None:
         """Until pbxweb says that Asterisk answers it."""
         until(
             lambda: self.api("GET", "/system/status", token="").body["services"]["sip"] == "healthy",

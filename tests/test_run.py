@@ -183,7 +183,7 @@ def test_a_killed_worker_is_replaced_and_asterisk_never_notices(instance: Instan
     started = instance.ready()
     asterisk, worker = instance.asterisk(), worker_of(started)
     os.kill(worker, signal.SIGKILL)
-    until(lambda: worker not in children(started.pid) and instance.page() == 200, 30, "the next worker")
+    until(lambda: worker not in children(started.pid) and instance.page() == 200, what="the next worker")
     assert instance.asterisk() == asterisk
     assert instance.printed().count("pbxweb ready") == 1
 
@@ -206,7 +206,7 @@ def test_a_killed_parent_takes_its_worker_along_but_not_asterisk(instance: Insta
     asterisk, worker = instance.asterisk(), worker_of(started)
     started.kill()
     started.wait()
-    until(lambda: not Path(f"/proc/{worker}").exists(), 15, "the worker to notice")
+    until(lambda: not Path(f"/proc/{worker}").exists(), what="the worker to notice")
     assert instance.asterisk() == asterisk
     instance.ready()
     assert instance.asterisk() == asterisk
@@ -217,8 +217,8 @@ def test_a_killed_asterisk_is_started_again(instance: Instance) -> None:
     before = instance.asterisk()
     assert before is not None
     os.kill(before, signal.SIGKILL)
-    until(lambda: instance.asterisk() not in (None, before), 15, "another Asterisk")
-    until(lambda: "runs:" in instance.command("engine", "status").stdout, 15, "its answer")
+    until(lambda: instance.asterisk() not in (None, before), what="another Asterisk")
+    until(lambda: "runs:" in instance.command("engine", "status").stdout, what="its answer")
     assert instance.page() == 200
 
 
@@ -259,7 +259,7 @@ def test_a_taken_port_of_asterisk_is_named(instance: Instance, tmp_path: Path, n
     other = Instance(tmp_path / "other", **{name: port})
     try:
         other.start()
-        until(lambda: f"{name}={port}" in other.printed(), 30, "the reason")
+        until(lambda: f"{name}={port}" in other.printed(), what="the reason")
         assert "pbxweb ready" not in other.printed()
         assert other.asterisk() is None
     finally:
@@ -282,7 +282,7 @@ def test_it_can_be_ended_at_any_moment_of_its_first_start(empty: Instance, momen
     time.sleep(moment)
     started.terminate()
     started.wait(10)
-    until(lambda: empty.asterisk() is None, 5, "Asterisk to be gone")
+    until(lambda: empty.asterisk() is None, what="Asterisk to be gone")
     empty.ready()
 
 

@@ -68,24 +68,24 @@ BEATING = "while True: pulse.beat(); time.sleep(0.05)"
 
 
 def test_a_child_that_cannot_work_is_not_started_again(start: Start, lives: Path) -> None:
-    assert start(f"return {GIVEN_UP}").wait(10) == GIVEN_UP
+    assert start(f"return {GIVEN_UP}").wait(30) == GIVEN_UP
     assert len(children(lives)) == 1
 
 
 def test_a_child_that_dies_is_started_again(start: Start, lives: Path) -> None:
     start("os.abort()")
-    until(lambda: len(children(lives)) >= 3, 10, "the third child")
+    until(lambda: len(children(lives)) >= 3, what="the third child")
 
 
 def test_a_child_that_hangs_is_ended_and_started_again(start: Start, lives: Path) -> None:
     start("time.sleep(1000)")
-    until(lambda: len(children(lives)) >= 2, 10, "the second child")
+    until(lambda: len(children(lives)) >= 2, what="the second child")
     assert gone(children(lives)[0])
 
 
 def test_a_child_that_lives_is_left_alone(start: Start, lives: Path) -> None:
     start(BEATING)
-    until(lambda: children(lives), 10, "the child")
+    until(lambda: children(lives), what="the child")
     time.sleep(3)
     assert len(children(lives)) == 1
 
@@ -93,26 +93,26 @@ def test_a_child_that_lives_is_left_alone(start: Start, lives: Path) -> None:
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_it_ends_its_child_and_itself_when_told(start: Start, lives: Path, told: signal.Signals) -> None:
     started = start(BEATING)
-    until(lambda: children(lives), 10, "the child")
+    until(lambda: children(lives), what="the child")
     started.send_signal(told)
-    assert started.wait(10) == 0
+    assert started.wait(30) == 0
     assert gone(children(lives)[0])
 
 
 def test_a_child_that_does_not_listen_is_ended_all_the_same(start: Start, lives: Path) -> None:
     started = start(f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    {BEATING}")
-    until(lambda: children(lives), 10, "the child")
+    until(lambda: children(lives), what="the child")
     time.sleep(0.3)
     started.terminate()
-    assert started.wait(10) == 0
+    assert started.wait(30) == 0
     assert gone(children(lives)[0])
 
 
 def test_it_can_be_told_to_end_between_two_children(start: Start, lives: Path) -> None:
     started = start("os.abort()")
-    until(lambda: len(children(lives)) >= 3, 10, "the third child")
+    until(lambda: len(children(lives)) >= 3, what="the third child")
     started.terminate()
-    assert started.wait(10) == 0
+    assert started.wait(30) == 0
     count = len(children(lives))
     time.sleep(1)
     assert len(children(lives)) == count

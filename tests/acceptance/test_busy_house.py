@@ -78,7 +78,7 @@ def test_changes_hurt_no_call_and_are_live_at_once(served: Served, handsets: Pho
     assert newcomer.hears(pairs[0][0].hertz)
     for phone in phones:
         phone.hang_up()
-    until(lambda: served.api("GET", "/calls").body["data"] == [], 10, "all calls to end")
+    until(lambda: served.api("GET", "/calls").body["data"] == [], what="all calls to end")
 
 
 def _all_extensions(served: Served) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ def test_the_api_alone_leads_to_a_call(served: Served, handsets: Phones) -> None
         (first.number, second.number, "answered")
     ]
     first.hang_up()
-    row = until(served.history, 5, "the call in the history")[0]
+    row = until(served.history, what="the call in the history")[0]
     assert row["disposition"] == "answered"
     assert 20 <= row["talkSeconds"] <= 60
 

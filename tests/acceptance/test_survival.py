@@ -41,7 +41,7 @@ def _seconds(row: dict[str, str]) -> float:
 
 def _rows(served: Served, count: int) -> list[dict[str, str]]:
     """All calls of the history, page by page: ``count`` of them, each once."""
-    until(lambda: len(served.history()) >= min(count, 100), 8, f"{count} calls in the history")
+    until(lambda: len(served.history()) >= min(count, 100), what=f"{count} calls in the history")
     time.sleep(0.5)
     rows, cursor = [], ""
     while True:
@@ -81,7 +81,7 @@ def test_a_call_survives_the_killed_web_and_is_told_once(served: Served, pair: t
     assert pair[1].hears(440)
     served.start()
     served.sign_in()
-    live = until(lambda: served.api("GET", "/calls").body["data"], 5, "the call in the live list")
+    live = until(lambda: served.api("GET", "/calls").body["data"], what="the call in the live list")
     assert [(call["callerNumber"], call["state"]) for call in live] == [(pair[0].number, "answered")]
     pair[0].hang_up().closed()
     lasted = time.monotonic() - began
@@ -101,25 +101,27 @@ def test_calls_while_pbxweb_is_down_are_told(served: Served, pair: tuple[Phone, 
 
 
 def test_a_killed_asterisk_comes_back_and_its_call_is_told(served: Served, pair: tuple[Phone, Phone]) -> None:
+    began = time.monotonic()
     _talk(pair)
     time.sleep(2)
     pid = served.engine().status().pid
     assert pid
     os.kill(pid, signal.SIGKILL)
-    until(lambda: served.engine().status().pid not in (None, pid), 5, "another Asterisk")
+    until(lambda: served.engine().status().pid not in (None, pid), what="another Asterisk")
     served.wait_online()
     (row,) = _rows(served, 1)
-    assert 2 <= _seconds(row) < 12
+    assert 2 <= _seconds(row) < time.monotonic() - began
 
 
 def test_a_restarted_asterisk_comes_back_and_its_call_is_told(served: Served, pair: tuple[Phone, Phone]) -> None:
+    began = time.monotonic()
     _talk(pair)
     time.sleep(2)
     served.engine().cli("core restart now")
-    until(lambda: _rows_so_far(served), 10, "the call to be told")
+    until(lambda: _rows_so_far(served), what="the call to be told")
     served.wait_online()
     (row,) = _rows(served, 1)
-    assert 2 <= _seconds(row) < 12
+    assert 2 <= _seconds(row) < time.monotonic() - began
     _again(served, pair)
 
 
@@ -147,8 +149,8 @@ def test_a_link_that_is_cut_twenty_times_comes_back_and_calls_are_told(
             _cut_link(served)
             _talk(pair)
         _cut_link(served)
-        served.wait_online(5)
-        until(lambda: _live(served) == [(first.number, "answered")], 5, "the call in the live list")
+        served.wait_online()
+        until(lambda: _live(served) == [(first.number, "answered")], what="the call in the live list")
     assert second.hears(440)
     first.hang_up().closed()
     rows = _rows(served, 6)
@@ -164,12 +166,12 @@ def test_an_asterisk_that_hangs_is_said_and_its_calls_go_on_afterwards(
     assert pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        until(lambda: _is_said(served), 15, "the page to say so")
+        until(lambda: _is_said(served), what="the page to say so")
         assert served.api("GET", "/system/status", token="").body["services"]["sip"] == "unhealthy"
     finally:
         os.kill(pid, signal.SIGCONT)
-    served.wait_online(5)
-    until(lambda: not _is_said(served), 5, "the page to be as before")
+    served.wait_online()
+    until(lambda: not _is_said(served), what="the page to be as before")
     assert _live(served) == [(pair[0].number, "answered")]
     assert pair[1].hears(440)
     pair[0].hang_up().closed()

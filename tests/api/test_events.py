@@ -57,7 +57,7 @@ class Ear:
 
     def __init__(self, address: str, token: str = "", **more: Any) -> None:
         header = [f"Authorization: Bearer {token}"] if token else []
-        self.ws = websocket.create_connection(address, timeout=8, header=header, **more)
+        self.ws = websocket.create_connection(address, timeout=30, header=header, **more)
 
     def say(self, message: Any) -> None:
         self.ws.send(message if isinstance(message, str) else json.dumps(message))
@@ -288,7 +288,7 @@ def test_the_seats_are_given_back(app: Flask, connect: Callable[..., Ear], api: 
     assert [ear.hear() for ear in ears] == [READY] * most
     assert connect(token).hear()[:2] == ("CLOSED", 1013)
     ears[0].ws.close()
-    until(lambda: connect(token).hear() == READY, 5, "a free seat")
+    until(lambda: connect(token).hear() == READY, what="a free seat")
 
 
 def test_strangers_cannot_take_the_seats_of_those_who_have_signed_in(

@@ -71,7 +71,7 @@ class AmiPeer:
         for connection in self.connections:
             connection.sendall(text.encode())
 
-    def heard(self, name: str, seconds: float = 5.0) -> dict[str, str]:
+    def heard(self, name: str, seconds: float = 30.0) -> dict[str, str]:
         """Wait for an action of this name and return it."""
         deadline = time.monotonic() + seconds
         with self._changed:

@@ -78,8 +78,8 @@ def free_range(size: int) -> PortRange:
     raise RuntimeError("no free ports")
 
 
-def until(check: Callable[[], T], timeout: float = 10.0, what: str = "it to happen") -> T:
-    """Wait until ``check`` gives something true, and return that."""
+def until(check: Callable[[], T | None], timeout: float = 30.0, what: str = "it to happen") -> T:
+    """Wait until ``check`` gives something true, and return that. The limit is for what hangs, not for what is slow."""
     deadline = time.monotonic() + timeout
     while True:
         found = check()
@@ -138,7 +138,7 @@ class Pbx:
         make_sounds(self.base.directories.data)
         self.engine.ensure_running()
         self.ami.start()
-        assert self.ami.wait(10), self.ami.problem
+        assert self.ami.wait(30), self.ami.problem
         return self
 
     def apply(self, extensions: Iterable[ExtensionConf]) -> None:

@@ -150,10 +150,10 @@ class Phone:
         body = json.dumps({"command": name, "params": params, "token": token}).encode()
         self._socket.sendall(b"%d:%s," % (len(body), body))
         with self._news:
-            assert self._news.wait_for(lambda: token in self._answers, 5), f"{name}: baresip is silent\n{self.log()}"
+            assert self._news.wait_for(lambda: token in self._answers, 30), f"{name}: baresip is silent\n{self.log()}"
             return str(self._answers.pop(token).get("data", ""))
 
-    def wait(self, kind: str, timeout: float = 10.0, count: int = 1) -> dict[str, object]:
+    def wait(self, kind: str, timeout: float = 30.0, count: int = 1) -> dict[str, object]:
         """The ``count``th event of that type since ``forget``."""
 
         def found() -> list[dict[str, object]]:
@@ -194,9 +194,14 @@ class Phone:
         self.command("accept")
         return self
 
-    def talking(self, timeout: float = 10.0) -> Phone:
+    def talking(self, timeout: float = 30.0) -> Phone:
         """Wait until the call is answered."""
         self.wait("CALL_ESTABLISHED", timeout)
+        return self
+
+    def joined(self) -> Phone:
+        """Wait for sound: Asterisk joins the two a moment after both are talking, and transfers nobody before."""
+        assert len(self.heard(0.2)[0]), f"{self.number} hears nothing\n{self.log()}"
         return self
 
     def hang_up(self) -> Phone:
@@ -204,7 +209,7 @@ class Phone:
         self.command("hangup")
         return self
 
-    def closed(self, timeout: float = 15.0) -> str:
+    def closed(self, timeout: float = 30.0) -> str:
         """Wait for the end of the call; the reason (``486 Busy Here``), empty for a normal end."""
         return str(self.wait("CALL_CLOSED", timeout).get("param", ""))
 
@@ -219,7 +224,7 @@ class Phone:
 
     def transfer(self, number: str) -> Phone:
         """The phone's own transfer key, blind."""
-        time.sleep(0.4)  # Asterisk joins the two a moment after both are talking, and transfers nobody before
+        self.joined()
         self.command("transfer", f"sip:{number}@{HOST}:{self.server_port}")
         return self
 
@@ -228,7 +233,7 @@ class Phone:
         lines = (self.folder / "baresip.log").read_text(errors="replace").splitlines()
         return "\n".join(line for line in lines if line.strip() and "(bit/s)" not in line)
 
-    def heard(self, seconds: float = 1.0, timeout: float = 12.0) -> tuple[np.ndarray, int]:
+    def heard(self, seconds: float = 1.0, timeout: float = 30.0) -> tuple[np.ndarray, int]:
         """What comes into the ear from now on, for ``seconds``: new sound, not what was heard before."""
         sizes = {path: path.stat().st_size for path in self.folder.glob("dump-*-dec.wav")}
         deadline = time.monotonic() + timeout
@@ -241,7 +246,7 @@ class Phone:
             time.sleep(0.05)
         return np.zeros(0), 8000
 
-    def hears(self, hertz: float, seconds: float = 1.0, timeout: float = 12.0) -> bool:
+    def hears(self, hertz: float, seconds: float = 1.0, timeout: float = 30.0) -> bool:
         """Whether a tone comes into the ear, clearly above everything else, within ``timeout``."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

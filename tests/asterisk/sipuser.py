@@ -131,7 +131,7 @@ class SipUser:
         local, remote = dialog.tags()
         return f"{dialog.target.split(';')[0]}?Replaces={dialog.call_id}%3Bto-tag%3D{remote}%3Bfrom-tag%3D{local}"
 
-    def rings(self, timeout: float = 10.0) -> Message:
+    def rings(self, timeout: float = 30.0) -> Message:
         """Wait for a call; its INVITE."""
         until(lambda: self.incoming, timeout, f"{self.number} to ring")
         return self.incoming[-1]
@@ -155,7 +155,7 @@ class SipUser:
         self.dialogs[dialog.call_id] = dialog
         return dialog
 
-    def _with_auth(self, dialog: Dialog, method: str, extra: dict[str, str], body: str = "", wait: float = 10) -> int:
+    def _with_auth(self, dialog: Dialog, method: str, extra: dict[str, str], body: str = "", wait: float = 30) -> int:
         answer = self._transaction(dialog, method, extra, body, wait)
         if answer.status == 401:
             signed = extra | {"Authorization": self._signed(answer, method, dialog.target)}

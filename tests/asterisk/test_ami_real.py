@@ -109,7 +109,7 @@ def test_a_number_cannot_smuggle_an_event(
     line = phone(asterisk, "trunk-line")
     called = phone(asterisk, "102", answer="manual")
     line.call("102", asserted=f"<sip:{number}@127.0.0.1>")
-    assert called.rung.wait(5)
+    assert called.rung.wait(30)
     watch.until(lambda now: any(leg.endpoint == "102" for leg in now.channels.values()))
     rebuilt = rebuild(watch.link, Rules(), State())
     assert len(watch.state.channels) == len(rebuilt.channels) == 2
@@ -156,7 +156,7 @@ def test_without_asterisk_an_action_says_so(own_asterisk: SmallAsterisk) -> None
         link.send("Ping")
     link.start()
     try:
-        assert link.wait(10)
+        assert link.wait(30)
         own_asterisk.kill()
         with pytest.raises(NotConnected):
             for _ in range(1000):

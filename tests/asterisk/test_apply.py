@@ -257,7 +257,7 @@ def test_what_needs_a_restart_is_done_when_no_call_is_up(house: House) -> None:
     house.pbx.quiet()
     assert house.applier.restart_when_idle(house.pbx.engine.ensure_running) is True
     house.pbx.ami.poke()
-    assert house.pbx.ami.wait(10)
+    assert house.pbx.ami.wait(30)
     assert house.pbx.engine.status().pid != pid
     assert house.applier.restart_pending == ()
     assert house.runs_its_files()

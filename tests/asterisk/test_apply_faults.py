@@ -152,7 +152,7 @@ def test_a_connection_cut_in_the_middle_changes_nothing(house: House, action: by
     link = AmiLink(HOST, proxy.port, "pbxweb", SECRET)
     link.start()
     try:
-        assert link.wait(10)
+        assert link.wait(30)
         house.applier.link = link
         with nothing_happens(house):
             proxy.trigger = action
@@ -172,7 +172,7 @@ def test_while_the_link_is_down_changes_go_live_over_the_control_socket(house: H
     link = AmiLink(HOST, proxy.port, "pbxweb", SECRET)
     link.start()
     try:
-        assert link.wait(10)
+        assert link.wait(30)
         house.applier.link = link
         proxy.close()
         until(lambda: not link.connected)
@@ -210,7 +210,7 @@ def test_with_asterisk_down_a_change_takes_effect_at_its_start(house: House) -> 
     assert change.live is False
     house.pbx.engine.ensure_running()
     house.pbx.ami.poke()
-    assert house.pbx.ami.wait(10)
+    assert house.pbx.ami.wait(30)
     assert house.names()["201"] == '"While it was down" <201>'
     assert house.runs_its_files()
 

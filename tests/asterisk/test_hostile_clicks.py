@@ -62,7 +62,7 @@ def test_a_hostile_name_arrives_on_both_displays_of_a_click_and_is_only_a_name(s
     try:
         assert [phone.register() for phone in phones] == [200, 200]
         registered = f"/extensions/{served.made[0]['id']}/registrations"  # type: ignore[attr-defined]
-        until(lambda: served.api("GET", registered).body["data"], 5, "the phone to be seen")
+        until(lambda: served.api("GET", registered).body["data"], what="the phone to be seen")
         for name in NAMES:
             assert [_rename(served, place, name) for place in (0, 1)] == [200, 200], name
             for phone in phones:
@@ -75,13 +75,13 @@ def test_a_hostile_name_arrives_on_both_displays_of_a_click_and_is_only_a_name(s
             (live,) = served.api("GET", "/calls").body["data"]
             assert (live["callerName"], live["calleeName"], live["callerNumber"]) == (name, name, first.number)
             assert served.api("POST", f"/calls/{live['id']}/hangup").status == 204
-            until(lambda: served.api("GET", "/calls").body["data"] == [], 5, "the call to end")
+            until(lambda: served.api("GET", "/calls").body["data"] == [], what="the call to end")
     finally:
         for phone in phones:
             phone.close()
     assert "PWNED" not in served.engine().cli("dialplan show globals")
     assert not list(served.home.rglob("pwned"))
-    rows = until(lambda: len(found := served.history()) == len(NAMES) and found, 5, "the calls in the history")
+    rows = until(lambda: len(found := served.history()) == len(NAMES) and found, what="the calls in the history")
     assert {str(row["callerName"]) for row in rows} <= set(NAMES)
 
 

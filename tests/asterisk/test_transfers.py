@@ -18,8 +18,8 @@ def _talk(phones: Phones) -> tuple[Phone, Phone, Phone]:
     anna, bert, carl = (phones.add(number) for number in ("200", "201", "202"))
     anna.dial("201")
     bert.answer()
-    anna.talking()
-    bert.talking()
+    anna.talking().joined()
+    bert.talking().joined()
     return anna, bert, carl
 
 
@@ -39,11 +39,10 @@ def test_blind_transfer_with_the_phones_key(pbx: Pbx, phones: Phones) -> None:
 
 def test_blind_transfer_by_code_from_the_called(pbx: Pbx, phones: Phones) -> None:
     anna, bert, carl = _talk(phones)
-    time.sleep(0.5)
     bert.press("##")
     time.sleep(2.5)
     bert.press("202")
-    carl.wait("CALL_INCOMING", 15)
+    carl.wait("CALL_INCOMING")
     carl.answer()
     bert.closed()
     _joined(anna, carl)
@@ -51,11 +50,10 @@ def test_blind_transfer_by_code_from_the_called(pbx: Pbx, phones: Phones) -> Non
 
 def test_attended_transfer_by_code_from_the_caller(pbx: Pbx, phones: Phones) -> None:
     anna, bert, carl = _talk(phones)
-    time.sleep(0.5)
     anna.press("*2")
     time.sleep(2.5)
     anna.press("202")
-    carl.wait("CALL_INCOMING", 15)
+    carl.wait("CALL_INCOMING")
     carl.answer()
     assert carl.hears(anna.hertz), "the consultation"
     anna.hang_up()
@@ -96,20 +94,19 @@ def test_a_call_is_parked_and_fetched(pbx: Pbx, phones: Phones) -> None:
 
 def test_a_call_is_parked_by_code_and_the_place_is_said(pbx: Pbx, phones: Phones) -> None:
     anna, bert, carl = _talk(phones)
-    time.sleep(0.5)
     bert.press("##")
     time.sleep(2.5)
     bert.press("700")
-    until(lambda: pbx.seen("ParkedCall", ParkingSpace="701"), 15)
+    until(lambda: pbx.seen("ParkedCall", ParkingSpace="701"))
     samples, _ = bert.heard(0.5)
     assert len(samples)
-    bert.closed(20)
+    bert.closed()
     carl.dial("701").talking()
     _joined(anna, carl)
 
 
 def test_an_empty_parking_place_says_so(pbx: Pbx, phones: Phones) -> None:
-    phones.add("200").dial("705").closed(20)
+    phones.add("200").dial("705").closed()
 
 
 @pytest.fixture
@@ -146,7 +143,7 @@ def test_a_call_that_nobody_fetches_rings_every_device_of_who_parked_it(pbx: Pbx
     until(lambda: pbx.seen("ParkedCall", ParkingSpace="701"))
     bert.closed()
     for device in (bert, mobile):
-        assert device.wait("CALL_INCOMING", 10)["peerdisplayname"] == "Phone 200"
+        assert device.wait("CALL_INCOMING")["peerdisplayname"] == "Phone 200"
     mobile.answer().talking()
     bert.wait("CALL_CLOSED", count=2)
     _joined(anna, mobile)
@@ -159,5 +156,5 @@ def test_a_call_that_nobody_fetches_is_told_when_who_parked_it_has_gone(pbx: Pbx
     bert.closed()
     bert.close()
     until(lambda: not pbx.ami.getvar("PJSIP_DIAL_CONTACTS(201)"), what="the phone to be gone")
-    anna.closed(25)
+    anna.closed()
     assert not pbx.channels()

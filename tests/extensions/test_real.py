@@ -49,7 +49,7 @@ class Live:
         return self
 
     def connected(self) -> None:
-        until(lambda: self.runtime.link.connected and self.runtime.feed.snapshot().engine.up, 20, "Asterisk")
+        until(lambda: self.runtime.link.connected and self.runtime.feed.snapshot().engine.up, what="Asterisk")
 
     def stop(self) -> None:
         self.runtime.stop()
@@ -188,7 +188,7 @@ def test_forwarding_is_the_same_on_phone_and_page(live: Live, phones: Phones) ->
         phone.forget()
     first.dial("202")
     second.wait("CALL_INCOMING")
-    third.wait("CALL_INCOMING", 9)
+    third.wait("CALL_INCOMING")
     first.hang_up()
     dial_code(second, "*73")
     assert live.row("202").forward_on_no_answer_enabled
@@ -236,7 +236,7 @@ def test_a_change_while_asterisk_is_down_is_made_up_for(live: Live) -> None:
     engine.stop()
     live.change("202", dnd_enabled=False)
     live.connected()
-    until(lambda: not live.row("202").features_pending, 20, "the change to arrive")
+    until(lambda: not live.row("202").features_pending, what="the change to arrive")
     assert live.stored("dnd", "202") is None
     until(lambda: live.row("201").forward_unconditional_enabled, what="what a phone set meanwhile to be read back")
     assert live.row("201").forward_unconditional_destination == "extension:202"

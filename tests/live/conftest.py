@@ -50,7 +50,7 @@ class Watch:
     def state(self) -> State:
         return self.feed.snapshot()
 
-    def until(self, what: Callable[[State], object], seconds: float = 5.0) -> State:
+    def until(self, what: Callable[[State], object], seconds: float = 30.0) -> State:
         """Wait until the state fulfils ``what``; the state then."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -60,12 +60,12 @@ class Watch:
             time.sleep(0.01)
         raise AssertionError(f"it never came: {self.feed.snapshot()}")
 
-    def call(self, state: str, seconds: float = 5.0) -> Call:
+    def call(self, state: str, seconds: float = 30.0) -> Call:
         """Wait for a call in this state and return it."""
         found = self.until(lambda now: [one for one in now.calls.values() if one.state == state], seconds)
         return next(one for one in found.calls.values() if one.state == state)
 
-    def quiet(self, seconds: float = 5.0) -> None:
+    def quiet(self, seconds: float = 30.0) -> None:
         """Wait until there is no call any more."""
         self.until(lambda now: not now.calls and not now.channels and not now.parked, seconds)
 
@@ -84,7 +84,7 @@ def watcher() -> Iterator[Callable[[int], Watch]]:
         watch.feed.start()
         link.start()
         made.append(watch)
-        watch.until(lambda now: now.engine.up, 10)
+        watch.until(lambda now: now.engine.up)
         return watch
 
     yield make

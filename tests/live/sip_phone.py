@@ -57,7 +57,7 @@ class SipPhone:
         self._send(text)
         return call_id
 
-    def wait_answered(self, call_id: str, timeout: float = 5.0) -> None:
+    def wait_answered(self, call_id: str, timeout: float = 30.0) -> None:
         """Wait until the other side has answered the call."""
         self._await(call_id, 200, timeout)
 
@@ -146,7 +146,7 @@ class SipPhone:
     def _send(self, text: str) -> None:
         self.socket.sendto(text.encode(), self.server)
 
-    def _await(self, call_id: str, code: int, timeout: float = 5.0) -> None:
+    def _await(self, call_id: str, code: int, timeout: float = 30.0) -> None:
         with self._changed:
             if not self._changed.wait_for(lambda: (code, call_id) in self.replies, timeout):
                 raise AssertionError(f"no {code} for {call_id} in {self.replies}")

@@ -67,14 +67,14 @@ def _open(hub: Hub, actor: Actor, *parts: str, language: str = "en") -> Page:
     assert hub.join(page.client)
     hub.show(page.client, parts)
     if parts:
-        until(lambda: page.heard, 3, "the first news")
+        until(lambda: page.heard, what="the first news")
     return page
 
 
 def test_a_page_is_told_its_parts_at_once_and_at_every_change(hub: Hub, bus: Bus) -> None:
     page = _open(hub, ADMIN, "calls")
     bus.publish("calls", None)
-    until(lambda: len(page.heard) == 2, 3, "the change")
+    until(lambda: len(page.heard) == 2, what="the change")
     assert '<b id="calls">2</b>' in page.heard[1]
 
 
@@ -82,11 +82,11 @@ def test_only_what_changed_and_is_on_the_page_is_sent(hub: Hub, bus: Bus, writte
     page = _open(hub, ADMIN, "phone:201", "phone:202")
     written.clear()
     bus.publish("contacts", "202")
-    until(lambda: len(page.heard) == 2, 3, "the change")
+    until(lambda: len(page.heard) == 2, what="the change")
     bus.publish("contacts", "299")
     bus.publish("calls", None)
     bus.publish("contacts", "201")
-    until(lambda: len(page.heard) == 3, 3, "the other change")
+    until(lambda: len(page.heard) == 3, what="the other change")
     assert [key for key, _role, _id in written] == ["202", "201"]
 
 
@@ -94,7 +94,7 @@ def test_what_many_see_alike_is_written_once(hub: Hub, bus: Bus, written: list[t
     pages = [_open(hub, actor, "calls") for actor in (ADMIN, BOSS, ANNA)]
     written.clear()
     bus.publish("calls", None)
-    until(lambda: all(len(page.heard) == 2 for page in pages), 3, "the change everywhere")
+    until(lambda: all(len(page.heard) == 2 for page in pages), what="the change everywhere")
     assert sorted(written) == [("", "admin", ""), ("", "user", "3")]
 
 
@@ -104,7 +104,7 @@ def test_a_burst_is_told_once(hub: Hub, bus: Bus, written: list[tuple[str, str, 
     for _ in range(200):
         bus.publish("calls", None)
     bus.publish("contacts", "x")
-    until(lambda: len(page.heard) >= 2, 3, "the burst")
+    until(lambda: len(page.heard) >= 2, what="the burst")
     assert len(written) < 20
 
 
@@ -118,7 +118,7 @@ def test_unknown_and_forbidden_parts_are_not_sent(app: Flask, bus: Bus) -> None:
     other = Page(ADMIN)
     hub.join(other.client)
     hub.show(other.client, ["trail"])
-    until(lambda: other.heard, 3, "the administrator's news")
+    until(lambda: other.heard, what="the administrator's news")
     assert not page.heard
 
 
@@ -131,7 +131,7 @@ def test_a_page_that_is_gone_is_forgotten_and_the_others_hear_on(hub: Hub, bus: 
     gone.client.send = broken
     page = _open(hub, BOSS, "calls")
     bus.publish("calls", None)
-    until(lambda: len(page.heard) == 2, 3, "the change")
+    until(lambda: len(page.heard) == 2, what="the change")
     assert gone.closed.is_set()
 
 
@@ -144,7 +144,7 @@ def test_too_many_pages_are_refused(hub: Hub) -> None:
 def test_all_pages_are_closed_at_the_end(hub: Hub, bus: Bus) -> None:
     page = _open(hub, ADMIN, "calls")
     bus.close()
-    until(page.closed.is_set, 3, "the end")
+    until(page.closed.is_set, what="the end")
 
 
 def test_a_part_that_fails_does_not_silence_the_others(app: Flask, bus: Bus) -> None:
