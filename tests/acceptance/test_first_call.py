@@ -17,8 +17,8 @@ def test_the_api_alone_leads_to_a_call(served: Served, handsets: Phones) -> None
     second.talking()
     assert first.hears(620)
     assert second.hears(440)
-    assert first.hears(620, seconds=10, timeout=25)
-    assert second.hears(440, seconds=10, timeout=25)
+    assert first.hears(620, seconds=10, timeout=60)
+    assert second.hears(440, seconds=10, timeout=60)
     live = served.api("GET", "/calls").body["data"]
     assert [(call["callerNumber"], call["calleeNumber"], call["state"]) for call in live] == [
         (first.number, second.number, "answered")

@@ -48,6 +48,7 @@ def shared_pbx(tmp_path_factory: pytest.TempPathFactory, engine_dir: Path) -> It
 def pbx(shared_pbx: Pbx) -> Iterator[Pbx]:
     """The shared Asterisk, quiet before and after."""
     shared_pbx.quiet()
+    shared_pbx.forget()
     yield shared_pbx
     shared_pbx.quiet()
 

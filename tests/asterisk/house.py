@@ -139,7 +139,7 @@ class House(Office):
             self.applier.reconcile()
         self.pbx.engine.ensure_running()
         self.pbx.ami.start()
-        assert self.pbx.ami.wait(10), self.pbx.ami.problem
+        assert self.pbx.ami.wait(30), self.pbx.ami.problem
         self.applier.link = self.pbx.ami
         return self
 

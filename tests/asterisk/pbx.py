@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import socket
@@ -40,28 +41,24 @@ def extension(number: str, **fields: object) -> ExtensionConf:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody uses now, for TCP and UDP alike."""
+    """Ports of 127.0.0.1 that nobody uses now, for TCP and UDP alike; no two are the same."""
     found: list[int] = []
     while len(found) < count:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-        ):
-            tcp.bind((HOST, 0))
-            port = tcp.getsockname()[1]
-            try:
-                udp.bind((HOST, port))
-            except OSError:
-                continue
+        port = free_range(1).first
         if port not in found:
             found.append(port)
     return found
 
 
 def free_range(size: int) -> PortRange:
-    """A range of ports of which none is used now (UDP or TCP), below the system's ephemeral ones."""
+    """A range of ports of which none is used now (UDP or TCP).
+
+    It lies below the ports that the system gives to outgoing connections, which could take it while nobody listens,
+    and among those of this process: others that test beside it look for ports at the same moment.
+    """
+    first_of_all, last_of_all = _own_ports()
     for _ in range(200):
-        first = random.randrange(12000, 32000 - size, 2)
+        first = random.randrange(first_of_all, last_of_all - size, 2)
         sockets = []
         try:
             for port in range(first, first + size):
@@ -76,6 +73,17 @@ def free_range(size: int) -> PortRange:
             for one in sockets:
                 one.close()
     raise RuntimeError("no free ports")
+
+
+def _own_ports() -> tuple[int, int]:
+    """The ports of this process of a test run: the first, and the first of the next."""
+    first, last = 10_000, 32_600
+    worker, all_workers = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if not worker:
+        return first, last
+    share = (last - first) // all_workers // 2 * 2
+    own = first + int(worker.removeprefix("gw")) * share
+    return own, own + share
 
 
 def until(check: Callable[[], T | None], timeout: float = 30.0, what: str = "it to happen") -> T:
@@ -184,6 +192,11 @@ class Pbx:
             unlit = next(f.unlit for f in phones_conf.FEATURES.values() if f.device == f"Custom:{lamp[:3]}")
             self.ami.setvar(f"DEVICE_STATE(Custom:{lamp})", unlit)
         self.events.clear()
+
+    def forget(self) -> None:
+        """Nobody is signed in any more: a phone that was killed would be rung beside the next one."""
+        if "registrar" in self.cli("database show registrar"):
+            self.ami.dbdeltree("registrar")
 
 
 def rows(database: Path, query: str, parameters: Sequence[object] = ()) -> list[dict[str, object]]:

@@ -37,6 +37,7 @@ audio_level no
 rtp_tos 0
 rtp_ports {rtp}-{rtp_last}
 rtcp_mux no
+jitter_buffer_delay 0-0
 snd_path {folder}
 opus_bitrate 28000
 ctrl_tcp_listen {host}:{control}
@@ -262,7 +263,7 @@ class Phone:
         self._socket.close()
         self._process.terminate()
         try:
-            self._process.wait(10)  # it signs out; a device left behind would ring in the next test
+            self._process.wait(30)  # it signs out; a device left behind would ring in the next test
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -48,7 +48,7 @@ def plain(peer: AmiPeer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
 @pytest.fixture
 def link(peer: AmiPeer) -> Iterator[AmiLink]:
-    made = AmiLink("127.0.0.1", peer.port, "pbxweb", "secret", timeout=2)
+    made = AmiLink("127.0.0.1", peer.port, "pbxweb", "secret", timeout=30)
     made.start()
     assert made.wait(30)
     yield made
@@ -103,7 +103,7 @@ def test_two_threads_get_their_own_answers(peer: AmiPeer, plain: Callable[[], Ma
         assert eventually(lambda: any(one.get("Variable") == "slow" for one in peer.actions))
         time.sleep(0.05)
         answers["quick"] = get("quick")
-        slow.join(5)
+        slow.join(30)
         peer.actions.clear()
         return answers["slow"], answers["quick"]
 
@@ -157,7 +157,7 @@ def test_a_mute_server_does_not_hang_the_login(peer: AmiPeer, plain: Callable[[]
     other.start()
     assert eventually(lambda: "did not answer Login" in other.problem)
     assert not other.connected
-    assert within(5, other.stop) == [None]
+    assert within(30, other.stop) == [None]
 
 
 def test_a_server_without_a_greeting_does_not_hang_the_connection() -> None:
@@ -167,7 +167,7 @@ def test_a_server_without_a_greeting_does_not_hang_the_connection() -> None:
         link = AmiLink("127.0.0.1", port, "pbxweb", "secret", timeout=0.3)
         link.start()
         assert eventually(lambda: "silent" in link.problem)
-        assert within(5, link.stop) == [None]
+        assert within(30, link.stop) == [None]
 
 
 def test_an_unanswered_action_ends_and_its_late_answer_is_nobodys(peer: AmiPeer, link: AmiLink) -> None:

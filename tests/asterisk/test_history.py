@@ -27,7 +27,7 @@ def history(pbx: Pbx, tmp_path: Path) -> Iterator[Flask]:
     """An application with an empty history, in its context; what was before is skipped."""
     app = make_app(Settings(home=tmp_path / "web"))
     with app.app_context():
-        intake.ingest(pbx.settings.cel_database)
+        until(lambda: not intake.ingest(pbx.settings.cel_database).under_way, what="the calls before to be told")
         db.session.execute(Call.__table__.delete())
         db.session.commit()
         yield app

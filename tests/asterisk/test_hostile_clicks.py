@@ -72,7 +72,7 @@ def test_a_hostile_name_arrives_on_both_displays_of_a_click_and_is_only_a_name(s
             assert answer.status == 201, answer
             assert [_shown(first), _shown(second)] == [name, name]
             assert f"sip:{first.number}@" in second.incoming[-1].get("from")
-            (live,) = served.api("GET", "/calls").body["data"]
+            (live,) = until(lambda: served.api("GET", "/calls").body["data"], what="the call to be live")
             assert (live["callerName"], live["calleeName"], live["callerNumber"]) == (name, name, first.number)
             assert served.api("POST", f"/calls/{live['id']}/hangup").status == 204
             until(lambda: served.api("GET", "/calls").body["data"] == [], what="the call to end")

@@ -115,7 +115,7 @@ def test_the_wizard_leads_to_two_phones_that_hear_each_other(
         second.answer()
         first.talking()
         with ThreadPoolExecutor() as both:
-            ears = both.map(lambda ear, tone: ear.hears(tone.hertz, 10, 25), (first, second), (second, first))
+            ears = both.map(lambda ear, tone: ear.hears(tone.hertz, 10, 60), (first, second), (second, first))
         assert list(ears) == [True, True]
         first.hang_up().closed()
     finally:

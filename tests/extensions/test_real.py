@@ -145,7 +145,7 @@ def test_do_not_disturb_is_the_same_on_phone_and_page(live: Live, phones: Phones
     with live.runtime.bus.subscribe([FEATURES]) as news:
         dial_code(second, "*78")
         until(lambda: live.row("202").dnd_enabled, what="the page to know")
-        told = [message.payload.headers for message in news.drain(2)]
+        told = [message.payload.headers for message in news.drain(30)]
     assert {"Extension": "202", "Feature": "dnd", "Value": "1"}.items() <= told[-1].items()
     with live.app.app_context():
         entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "extension.features")).all()[-1]

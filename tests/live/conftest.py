@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,13 @@ class Watch:
                 return state
             time.sleep(0.01)
         raise AssertionError(f"it never came: {self.feed.snapshot()}")
+
+    def news(self) -> list[Any]:
+        """What was published since the last time; a state is seen a moment before it is published."""
+        told: list[Any] = []
+        while more := self.told.drain(0.5):
+            told += [message.payload for message in more]
+        return told
 
     def call(self, state: str, seconds: float = 30.0) -> Call:
         """Wait for a call in this state and return it."""

@@ -54,7 +54,7 @@ def test_what_ended_and_began_during_a_cut_is_known_after_it(
     phone(asterisk, "102")
     dialog = one.call("102")
     old = watch.call("answered")
-    watch.told.drain(0.1)
+    watch.news()
     proxy.open = False
     proxy.cut()
     watch.until(lambda now: not now.engine.up)
@@ -67,7 +67,7 @@ def test_what_ended_and_began_during_a_cut_is_known_after_it(
     (call,) = now.calls.values()
     assert (call.from_number, call.to_number) == ("101", "103")
     assert now.contacts_of("103")[0].port == third.port
-    told = [message.payload for message in watch.told.drain(0.2)]
+    told = watch.news()
     assert [one.up for one in told if isinstance(one, Engine)] == [False, True]
     assert ("ended", old.id) in [(one.kind, one.call.id) for one in told if isinstance(one, CallChange)]
     assert ("new", call.id) in [(one.kind, one.call.id) for one in told if isinstance(one, CallChange)]
@@ -113,7 +113,7 @@ def test_a_killed_asterisk_is_said_and_its_successor_is_found(
     phone(own_asterisk, "102")
     one.call("102")
     call = watch.call("answered")
-    watch.told.drain(0.1)
+    watch.news()
     time.sleep(1.5)  # Asterisk writes its database once a second
     own_asterisk.kill()
     watch.until(lambda now: not now.engine.up)
@@ -121,6 +121,6 @@ def test_a_killed_asterisk_is_said_and_its_successor_is_found(
     fresh = watch.until(lambda now: now.engine.up and not now.calls)
     assert not fresh.channels
     assert {contact.aor for contact in fresh.contacts.values()} >= {"101", "102"}
-    told = [message.payload for message in watch.told.drain(0.2)]
+    told = watch.news()
     assert ("ended", call.id) in [(each.kind, each.call.id) for each in told if isinstance(each, CallChange)]
     one.dialogs.clear()

@@ -52,7 +52,7 @@ def attack(served: Served) -> Iterator[Callable[..., list[socket.socket]]]:
         connection.close()
 
 
-def _status(served: Served, source: str, timeout: float = 5.0) -> int:
+def _status(served: Served, source: str, timeout: float = 8.0) -> int:
     settings = served.settings.http
     connection = http.client.HTTPConnection(settings.host, settings.port, timeout, source_address=(source, 0))
     try:
