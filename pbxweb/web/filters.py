@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from pbxweb.storage.database import utcnow
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 
 def clock(value: datetime | None) -> str | Markup:
@@ -38,24 +41,14 @@ def _german() -> bool:
 
 def timeformat(value: datetime, style: str = "medium") -> str:
     """A moment's clock in the reader's zone and language; lists have hundreds, and most of them again and again."""
-    zone, locale = _reader()
-    local = value.astimezone(zone) if value.tzinfo else value.replace(tzinfo=UTC).astimezone(zone)
-    return _time(local.time().replace(microsecond=0), style, locale)
-
-
-def _reader() -> tuple[tzinfo, str]:
-    """The reader's time zone and language, found once for a page."""
-    from flask import g
     from flask_babel import get_locale, get_timezone
 
-    if "reader" not in g:
-        g.reader = get_timezone(), str(get_locale() or "en")
-    reader: tuple[tzinfo, str] = g.reader
-    return reader
+    moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return _time(moment.astimezone(get_timezone()).time().replace(microsecond=0), style, get_locale() or "en")
 
 
 @lru_cache(maxsize=4096)
-def _time(local: time, style: str, locale: str) -> str:
+def _time(local: time, style: str, locale: Locale | str) -> str:
     from babel.dates import format_time
 
     return str(format_time(local, style, locale=locale))

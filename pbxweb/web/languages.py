@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from flask import g, has_request_context, request
-from flask_babel import Babel, Domain
+from flask_babel import Babel, Domain, get_locale
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -53,11 +53,14 @@ class _Words(Domain):  # type: ignore[misc]
 
     def get_translations(self) -> Any:
         """The catalogue of the reader's language."""
-        if not g:
+        locale = get_locale()
+        if locale is None:
             return super().get_translations()
-        if "catalogue" not in g:
-            g.catalogue = super().get_translations()
-        return g.catalogue
+        known, catalogue = g.get("catalogue", (None, None))
+        if known is not locale:
+            catalogue = super().get_translations()
+            g.catalogue = locale, catalogue
+        return catalogue
 
 
 class _Babel(Babel):  # type: ignore[misc]
