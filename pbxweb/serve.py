@@ -46,6 +46,9 @@ def run(settings: Settings, make_app: Callable[[], Flask]) -> int:
     pulse = Pulse()
 
     def work() -> int:
+        from pbxweb.lean import without_docstrings
+
+        without_docstrings("pbxweb")
         from pbxweb.webserver import Server
 
         return Server(settings, make_app, pulse).serve(listener)

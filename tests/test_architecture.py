@@ -25,7 +25,7 @@ KERNEL = (
     {"asterisk"},
     {"live"},
     {"jobs", "web", "api"},
-    {"owner", "worker", "supervisor"},
+    {"owner", "worker", "supervisor", "lean"},
     {"runtime"},
     {"webserver"},
     {"serve"},
