@@ -28,6 +28,7 @@ def without_docstrings(package: str) -> None:
         code = load(self, fullname)
         return code if code is None or fullname.partition(".")[0] == package else stripped(code)
 
+    # Replaced on purpose, so that everything goes through it, whoever imports.
     SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +31,9 @@ PASSWORD = "correct-horse-battery"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Below a failure: what Asterisk and the phones said; nobody can ask them later."""
-    report: pytest.TestReport = yield  # type: ignore[misc]
+    report = yield
     if report.failed and report.when == "call":
         said = {}
         for given in getattr(item, "funcargs", {}).values():
@@ -42,7 +42,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
             for path in sorted(home.glob("asterisk/log/messages*")) if home else ():
                 said[path.name] = "\n".join(path.read_text(errors="replace").splitlines()[-60:])
         report.sections.extend(said.items())
-    return report  # type: ignore[return-value]
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -167,7 +167,7 @@ def test_from_an_empty_folder_to_the_ready_line_and_back(empty: Instance) -> Non
     assert empty.home.stat().st_mode & 0o777 == 0o700
     group = children(started.pid)
     started.terminate()
-    assert started.wait(30) == 0
+    assert started.wait(5) == 0
     assert empty.asterisk() is None
     assert [pid for pid in group if Path(f"/proc/{pid}").exists()] == []
 
@@ -175,7 +175,7 @@ def test_from_an_empty_folder_to_the_ready_line_and_back(empty: Instance) -> Non
 def test_ctrl_c_ends_it_as_well(instance: Instance) -> None:
     started = instance.ready()
     started.send_signal(signal.SIGINT)
-    assert started.wait(30) == 0
+    assert started.wait(5) == 0
     assert instance.asterisk() is None
 
 
@@ -197,7 +197,7 @@ def test_a_killed_pbxweb_leaves_asterisk_and_the_next_one_takes_it_over(instance
     again = instance.ready()
     assert instance.asterisk() == asterisk
     again.terminate()
-    assert again.wait(30) == 0
+    assert again.wait(5) == 0
     assert instance.asterisk() is None
 
 
@@ -237,7 +237,7 @@ def test_two_instances_run_side_by_side(instance: Instance, tmp_path: Path) -> N
         other.ready()
         assert instance.asterisk() != other.asterisk()
         first.terminate()
-        assert first.wait(30) == 0
+        assert first.wait(5) == 0
         assert other.page() == 200
         assert other.asterisk() is not None
     finally:
@@ -269,7 +269,7 @@ def test_a_taken_port_of_asterisk_is_named(instance: Instance, tmp_path: Path, n
 def test_the_next_start_needs_no_migration_tools(instance: Instance) -> None:
     first = instance.ready()
     first.terminate()
-    first.wait(30)
+    first.wait(5)
     started = instance.ready()
     maps = Path(f"/proc/{worker_of(started)}/maps").read_text()
     assert "alembic" not in maps
@@ -282,7 +282,7 @@ def test_it_can_be_ended_at_any_moment_of_its_first_start(empty: Instance, momen
     time.sleep(moment)
     started.terminate()
     started.wait(30)
-    until(lambda: empty.asterisk() is None, what="Asterisk to be gone")
+    until(lambda: empty.asterisk() is None, 5, "Asterisk to be gone")
     empty.ready()
 
 

@@ -74,6 +74,11 @@ class Plan:
         return self.numbers == () or self.low >= self.high or (bool(self.search) and not self.found_calls)
 
     @property
+    def sought(self) -> tuple[str, ...]:
+        """The numbers for which there is a seek each: the plan's own, else those that its search found."""
+        return self.found if self.numbers is None else self.numbers
+
+    @property
     def every_kind(self) -> bool:
         """Whether directions and outcomes do not matter."""
         return len(self.kinds) == len(ALL_KINDS)
@@ -138,15 +143,16 @@ def places(plan: Plan, window: Window) -> list[Place]:
     values = _values(plan) | {"limit": window.limit, "skip": window.skip, "enough": window.limit + window.skip}
     if window.at is not None:
         values |= {"at_started": window.at.started, "at_seq": window.at.seq}
-        values |= {"low": max(plan.low, window.at.started)} if window.upwards else {}
-        values |= {} if window.upwards else {"high": min(plan.high, window.at.started + 1)}
+        if window.upwards:
+            values["low"] = max(plan.low, window.at.started)
+        else:
+            values["high"] = min(plan.high, window.at.started + 1)
     return [Place(row.started, row.seq) for row in db.session.execute(statement, values)]
 
 
 def _shape(plan: Plan) -> Shape:
-    numbers = plan.numbers if plan.numbers is not None else plan.found
     return Shape(
-        numbers=len(numbers),
+        numbers=len(plan.sought),
         kinds=0 if plan.every_kind else len(plan.kinds),
         own=True if plan.numbers is not None else False if plan.found else None,
         searched=bool(plan.search),
@@ -156,9 +162,8 @@ def _shape(plan: Plan) -> Shape:
 
 def _values(plan: Plan) -> dict[str, Any]:
     """What the plan's statements are asked with."""
-    numbers = plan.numbers if plan.numbers is not None else plan.found
-    values: dict[str, Any] = {"low": plan.low, "high": plan.high, "kinds": plan.kinds, "numbers": numbers}
-    values |= {f"wanted_number_{index}": number for index, number in enumerate(numbers)}
+    values: dict[str, Any] = {"low": plan.low, "high": plan.high, "kinds": plan.kinds, "numbers": plan.sought}
+    values |= {f"wanted_number_{index}": number for index, number in enumerate(plan.sought)}
     values |= {f"wanted_kind_{index}": kind for index, kind in enumerate(plan.kinds)}
     return values | _says_what(plan)
 

@@ -48,7 +48,7 @@ def device_zone() -> str:
     return "UTC"
 
 
-class _Words(Domain):  # type: ignore[misc]
+class _Words(Domain):  # type: ignore[misc]  # the library has no types
     """The project's words; a request looks them up once, because its page asks for hundreds of them."""
 
     def get_translations(self) -> Any:
@@ -63,7 +63,7 @@ class _Words(Domain):  # type: ignore[misc]
         return catalogue
 
 
-class _Babel(Babel):  # type: ignore[misc]
+class _Babel(Babel):  # type: ignore[misc]  # the library has no types
     @cached_property
     def domain_instance(self) -> _Words:
         return _Words(domain=self.domain)

@@ -15,6 +15,8 @@ from tests.asterisk.phones import Phone, Phones
 from tests.served import Served
 from tests.visitor import Visitor
 
+# Seconds in which it recovers by itself, as it is promised.
+RECOVERY = 5
 DOWN = ("Asterisk does not answer", "Asterisk is not running")
 
 
@@ -107,8 +109,8 @@ def test_a_killed_asterisk_comes_back_and_its_call_is_told(served: Served, pair:
     pid = served.engine().status().pid
     assert pid
     os.kill(pid, signal.SIGKILL)
-    until(lambda: served.engine().status().pid not in (None, pid), what="another Asterisk")
-    served.wait_online()
+    until(lambda: served.engine().status().pid not in (None, pid), RECOVERY, "another Asterisk")
+    served.wait_online(RECOVERY)
     (row,) = _rows(served, 1)
     assert 2 <= _seconds(row) < time.monotonic() - began
 
@@ -119,7 +121,7 @@ def test_a_restarted_asterisk_comes_back_and_its_call_is_told(served: Served, pa
     time.sleep(2)
     served.engine().cli("core restart now")
     until(lambda: _rows_so_far(served), what="the call to be told")
-    served.wait_online()
+    served.wait_online(RECOVERY)
     (row,) = _rows(served, 1)
     assert 2 <= _seconds(row) < time.monotonic() - began
     _again(served, pair)
@@ -149,8 +151,8 @@ def test_a_link_that_is_cut_twenty_times_comes_back_and_calls_are_told(
             _cut_link(served)
             _talk(pair)
         _cut_link(served)
-        served.wait_online()
-        until(lambda: _live(served) == [(first.number, "answered")], what="the call in the live list")
+        served.wait_online(RECOVERY)
+        until(lambda: _live(served) == [(first.number, "answered")], RECOVERY, "the call in the live list")
     assert second.hears(440)
     first.hang_up().closed()
     rows = _rows(served, 6)
@@ -170,8 +172,8 @@ def test_an_asterisk_that_hangs_is_said_and_its_calls_go_on_afterwards(
         assert served.api("GET", "/system/status", token="").body["services"]["sip"] == "unhealthy"
     finally:
         os.kill(pid, signal.SIGCONT)
-    served.wait_online()
-    until(lambda: not _is_said(served), what="the page to be as before")
+    served.wait_online(RECOVERY)
+    until(lambda: not _is_said(served), RECOVERY, "the page to be as before")
     assert _live(served) == [(pair[0].number, "answered")]
     assert pair[1].hears(440)
     pair[0].hang_up().closed()

@@ -13,7 +13,6 @@ import pytest
 from pbxweb.settings import CHECKOUT
 from pbxweb.storage.database import db
 from tests.asterisk.house import House, Office
-from tests.asterisk.pbx import until
 
 KILLS = 200
 
@@ -55,8 +54,7 @@ def test_two_hundred_kills_leave_every_file_whole_and_asterisk_in_step(house: Ho
         assert house.applier.diff(db.session()) == ""
     assert house.hidden() == []
     assert house.runs_its_files()
-    # What the last process began before it was killed may still go on in Asterisk, with the phones last.
-    until(lambda: house.names() == callers(house), what="the phones to be those of the database")
+    assert house.names() == callers(house)
 
 
 def test_two_processes_that_change_at_once_get_along(house: House) -> None:
